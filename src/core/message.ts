@@ -1,0 +1,49 @@
+/**
+ * What travels on the broker: a wake-up that names a task and the attempt it may begin. The payload stays in PostgreSQL.
+ * The format is documented in docs/message-format.md, so that another language can read it.
+ */
+
+export const MESSAGE_VERSION = 1
+
+export interface WakeUp {
+  /** The task's id, a UUID. */
+  readonly id: string
+  /** The attempt this message may begin, 1 or more. */
+  readonly attempt: number
+  /** Run it with no other attempt in the process. */
+  readonly alone: boolean
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export const MAX_MESSAGE_BYTES = 1_024
+
+/** Writes the body. */
+export function encodeWakeUp(wakeUp: WakeUp): Buffer {
+  const body = { v: MESSAGE_VERSION, id: wakeUp.id, attempt: wakeUp.attempt, ...(wakeUp.alone ? { alone: true } : {}) }
+  return Buffer.from(JSON.stringify(body))
+}
+
+/**
+ * Reads a body. Unknown fields are allowed, so that the format can grow.
+ * @returns the wake-up, or one sentence saying why it cannot be understood
+ */
+export function decodeWakeUp(body: Buffer): WakeUp | { readonly unreadable: string } {
+  if (body.length > MAX_MESSAGE_BYTES) return { unreadable: `the body has ${body.length} bytes, over ${MAX_MESSAGE_BYTES}` }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(body.toString('utf8'))
+  } catch {
+    return { unreadable: 'the body is not JSON' }
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    return { unreadable: 'the body is not a JSON object' }
+  }
+  const { v, id, attempt, alone } = parsed as Record<string, unknown>
+  if (v !== MESSAGE_VERSION) return { unreadable: `the version is ${JSON.stringify(v)}, not ${MESSAGE_VERSION}` }
+  if (typeof id !== 'string' || !UUID.test(id)) return { unreadable: 'the id is not a UUID' }
+  if (typeof attempt !== 'number' || !Number.isInteger(attempt) || attempt < 1 || attempt > 1_000_000) {
+    return { unreadable: 'the attempt is not a whole number from 1 to 1000000' }
+  }
+  return { id, attempt, alone: alone === true }
+}

@@ -1,0 +1,92 @@
+/**
+ * What PostgreSQL cannot store in text and jsonb: NUL (22P05, 22021) and lone surrogates (22P02). Input is refused with
+ * the place named; output (results, error texts) is made storable visibly, so that recording a failure cannot fail.
+ */
+
+export interface Flaw {
+  /** JSON Pointer (RFC 6901) of the value, or of the object whose key it is. */
+  readonly pointer: string
+  readonly detail: string
+}
+
+export const MAX_DEPTH = 64
+
+const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** Tells what is wrong with one string, or nothing. */
+export function textFlaw(text: string): string | undefined {
+  if (text.includes('\u0000')) return 'must not contain the NUL character (\\u0000)'
+  if (!text.isWellFormed()) return 'must not contain a lone surrogate (half of a UTF-16 pair)'
+  return undefined
+}
+
+/**
+ * Lists every place of a parsed JSON value that cannot be stored as it was sent, at most 20.
+ * Walks without recursion, so nesting cannot exhaust the stack.
+ */
+export function findFlaws(root: unknown): Flaw[] {
+  const flaws: Flaw[] = []
+  const open: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 0 }]
+  const note = (pointer: string, detail: string | undefined): void => {
+    if (detail !== undefined) flaws.push({ pointer, detail })
+  }
+  while (open.length > 0 && flaws.length < 20) {
+    const { value, pointer, depth } = open.pop() as (typeof open)[number]
+    if (typeof value === 'string') note(pointer, textFlaw(value))
+    else if (typeof value === 'number') note(pointer, numberFlaw(value))
+    else if (typeof value === 'object' && value !== null) {
+      if (depth >= MAX_DEPTH) {
+        note(pointer, `is nested deeper than ${MAX_DEPTH} levels`)
+        continue
+      }
+      for (const [key, inner] of Object.entries(value)) {
+        note(pointer, textFlaw(key) && `has a key that ${textFlaw(key)}`)
+        if (key === '__proto__') note(pointer, 'has a key "__proto__", which is refused')
+        open.push({ value: inner, pointer: `${pointer}/${escapePointer(key)}`, depth: depth + 1 })
+      }
+    }
+  }
+  return flaws.slice(0, 20)
+}
+
+function numberFlaw(value: number): string | undefined {
+  if (!Number.isFinite(value)) return 'is a number too large to keep'
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    return 'is an integer beyond 2^53-1 and would be rounded: send it as a string'
+  }
+  return undefined
+}
+
+/** Makes any text storable: NUL and lone surrogates become U+FFFD, more than `atMost` characters are cut and marked. */
+export function storableText(text: string, atMost = 8_192): string {
+  const cut = text.length > atMost ? `${text.slice(0, atMost)}… (${text.length - atMost} more characters)` : text
+  return cut.replaceAll('\u0000', '\ufffd').toWellFormed()
+}
+
+/**
+ * Writes a handler's result as JSON that PostgreSQL accepts. Never throws: what cannot be kept is replaced by an object
+ * that says so, because a result that cannot be stored must not undo the work.
+ * @param atMostBytes larger results are replaced, default 1 MiB
+ */
+export function storableJson(value: unknown, atMostBytes = 1_048_576): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value, (_key, inner: unknown) => {
+      if (typeof inner === 'string') return inner.replaceAll('\u0000', '\ufffd').toWellFormed()
+      if (typeof inner === 'bigint') return inner.toString()
+      if (typeof inner === 'object' && inner !== null && !Array.isArray(inner)) return withStorableKeys(inner)
+      return inner
+    })
+  } catch (error) {
+    return JSON.stringify({ nightshift_result_unstorable: storableText(String(error), 300) })
+  }
+  if (text === undefined) return 'null'
+  const bytes = Buffer.byteLength(text)
+  return bytes > atMostBytes ? JSON.stringify({ nightshift_result_too_large: { bytes, at_most: atMostBytes } }) : text
+}
+
+function withStorableKeys(object: object): object {
+  const keys = Object.keys(object)
+  if (keys.every((key) => textFlaw(key) === undefined)) return object
+  return Object.fromEntries(Object.entries(object).map(([key, inner]) => [storableText(key), inner]))
+}

@@ -1,0 +1,96 @@
+/**
+ * Gathers the tasks of concurrent requests into micro-batches, commits each batch once, and hands what is due straight
+ * to the relay in this process (the fast path). The answer waits for the commit only, never for the broker.
+ */
+import type { Contracts } from '../core/contract.ts'
+import { createBatcher } from '../runtime/batch.ts'
+import { metrics } from '../runtime/metrics.ts'
+import { type Accepted, accept, type NewTask } from '../store/accept.ts'
+import { type Db, isDataFault } from '../store/db.ts'
+
+/** What the relay publishes of a task that was just committed. */
+export interface FreshOutboxRow {
+  readonly outboxId: string
+  readonly task: NewTask
+}
+
+/** The relay's door in the same process, handed over by main.ts. */
+export interface FastPath {
+  /** Takes room for up to `wanted` rows and says for how many seconds they may be claimed, or 0 when there is none. */
+  reserve(wanted: number): number
+  /** Publishes rows that were reserved. Each promise resolves with whether the broker confirmed it; none rejects. */
+  publish(rows: readonly FreshOutboxRow[]): readonly Promise<boolean>[]
+  /** Gives back what was reserved and is not needed. */
+  release(rows: number): void
+}
+
+export interface Acceptance {
+  readonly accepted: Accepted
+  /** Resolves with whether the broker confirmed the task's message; absent when the sweep will publish it. */
+  readonly confirmed?: Promise<boolean>
+}
+
+export interface Acceptor {
+  /**
+   * Commits a task, together with whatever else arrives at the same time, and says what became of it.
+   * When it rejects the task was not accepted, or the connection broke and it is not known.
+   */
+  accept(task: NewTask): Promise<Acceptance>
+}
+
+const MAX_BATCH_ROWS = 500
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+
+/** @param fastPath the relay's door, or undefined when this process has no relay: then the sweep publishes everything */
+export function createAcceptor(db: Db, contracts: Contracts, fastPath: FastPath | undefined): Acceptor {
+  async function run(items: readonly Sized[]): Promise<Acceptance[]> {
+    metrics.acceptBatchRows.observe(items.length)
+    const tasks = items.map(({ task }) => task)
+    const claimSeconds = fastPath?.reserve(tasks.length) ?? 0
+    let published = 0
+    try {
+      const results = await accept(db, tasks, claimSeconds)
+      const acceptances: Acceptance[] = results.map((accepted) => ({ accepted }))
+      if (fastPath && claimSeconds > 0) {
+        const rows: FreshOutboxRow[] = []
+        const at: number[] = []
+        for (const [index, accepted] of results.entries()) {
+          if (accepted.kind !== 'accepted' || !accepted.isDue) continue
+          rows.push({ outboxId: accepted.outboxId, task: tasks[index] as NewTask })
+          at.push(index)
+        }
+        published = rows.length
+        for (const [index, confirmed] of fastPath.publish(rows).entries()) {
+          const place = at[index] as number
+          acceptances[place] = { accepted: results[place] as Accepted, confirmed }
+        }
+      }
+      for (const [index, accepted] of results.entries()) count(tasks[index] as NewTask, accepted)
+      return acceptances
+    } finally {
+      if (claimSeconds > 0) fastPath?.release(tasks.length - published)
+    }
+  }
+
+  function count(task: NewTask, accepted: Accepted): void {
+    if (accepted.kind !== 'accepted') return
+    metrics.tasksAccepted.inc({ task: contracts.has(task.name) ? task.name : 'other', client: task.client })
+  }
+
+  const batcher = createBatcher<Sized, Acceptance>({
+    run,
+    maxItems: MAX_BATCH_ROWS,
+    maxBytes: MAX_BATCH_BYTES,
+    bytesOf: ({ bytes }) => bytes,
+    maxInFlight: 2,
+    keysOf: ({ task }) => task.keys.map(({ key }) => `${task.client}\n${key}`),
+    isItemFault: isDataFault,
+  })
+
+  return { accept: (task) => batcher.add({ task, bytes: JSON.stringify(task.payload).length + 500 }) }
+}
+
+interface Sized {
+  readonly task: NewTask
+  readonly bytes: number
+}

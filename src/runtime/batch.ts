@@ -1,0 +1,100 @@
+/**
+ * Group commit: what arrives while earlier batches are under way becomes the next batch. No timer, so an idle system
+ * pays no wait, and a busy one fills its batches by itself (1 row when idle, some 35 at 64 requests in flight, some 100
+ * at 256, on two cores).
+ */
+
+export interface BatchOptions<Item, Result> {
+  /** Runs one batch; results are in the order of the items. */
+  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>
+  readonly maxItems: number
+  /** The sum of `bytesOf` in one batch stays below this, unless one item alone is larger. */
+  readonly maxBytes?: number
+  readonly bytesOf?: (item: Item) => number
+  /** How many batches may be under way at once, 1 or more. */
+  readonly maxInFlight: number
+  /** Two items that share a key never stand in the same batch. */
+  readonly keysOf?: (item: Item) => readonly string[]
+  /** Tells whether a failed batch is worth repeating item by item: true when one item's data may be the cause. */
+  readonly isItemFault?: (error: unknown) => boolean
+}
+
+export interface Batcher<Item, Result> {
+  /** Adds an item and resolves with its result, or rejects with the error of its batch. */
+  add(item: Item): Promise<Result>
+  /** How many items wait for a batch. */
+  readonly waiting: number
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}
+
+export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>): Batcher<Item, Result> {
+  const queue: Waiting<Item, Result>[] = []
+  let inFlight = 0
+  let scheduled = false
+
+  function take(): Waiting<Item, Result>[] {
+    const batch: Waiting<Item, Result>[] = []
+    const held: Waiting<Item, Result>[] = []
+    const keys = new Set<string>()
+    let bytes = 0
+    while (queue.length > 0 && batch.length < options.maxItems) {
+      const next = queue[0] as Waiting<Item, Result>
+      const size = options.bytesOf?.(next.item) ?? 0
+      if (batch.length > 0 && options.maxBytes !== undefined && bytes + size > options.maxBytes) break
+      queue.shift()
+      const own = options.keysOf?.(next.item) ?? []
+      if (own.some((key) => keys.has(key))) {
+        held.push(next)
+        continue
+      }
+      for (const key of own) keys.add(key)
+      bytes += size
+      batch.push(next)
+    }
+    queue.unshift(...held)
+    return batch
+  }
+
+  async function settle(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await options.run(batch.map(({ item }) => item))
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
+    } catch (error) {
+      if (batch.length > 1 && options.isItemFault?.(error)) {
+        for (const one of batch) await settle([one])
+        return
+      }
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  function flush(): void {
+    scheduled = false
+    while (inFlight < options.maxInFlight && queue.length > 0) {
+      inFlight += 1
+      void settle(take()).finally(() => {
+        inFlight -= 1
+        flush()
+      })
+    }
+  }
+
+  return {
+    add(item) {
+      return new Promise<Result>((resolve, reject) => {
+        queue.push({ item, resolve, reject })
+        if (scheduled) return
+        scheduled = true
+        setImmediate(flush)
+      })
+    },
+    get waiting() {
+      return queue.length
+    },
+  }
+}

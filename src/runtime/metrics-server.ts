@@ -1,0 +1,59 @@
+/** The metrics port of every process: `/metrics` for Prometheus, `/health/live` and `/health/ready` for probes. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { registry } from './metrics.ts'
+import type { Service } from './service.ts'
+
+export interface Readiness {
+  readonly ready: boolean
+  /** One entry per thing that was checked, with a sentence when it is bad. */
+  readonly checks: Readonly<Record<string, string>>
+}
+
+export interface MetricsServer extends Service {
+  /** The port in use, once started. */
+  readonly port: number
+}
+
+/** Serves the registry and the process's own health. `ready` must not throw and should answer within a second. */
+export function createMetricsServer(host: string, port: number, ready: () => Promise<Readiness>): MetricsServer {
+  let server: Server | undefined
+
+  async function answer(path: string): Promise<{ status: number; type: string; body: string }> {
+    if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() }
+    if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"live":true}' }
+    if (path === '/health/ready') {
+      const readiness = await ready()
+      return { status: readiness.ready ? 200 : 503, type: 'application/json', body: JSON.stringify(readiness) }
+    }
+    return { status: 404, type: 'text/plain', body: 'here are /metrics, /health/live and /health/ready\n' }
+  }
+
+  return {
+    name: 'metrics server',
+    get port() {
+      return (server?.address() as AddressInfo | null)?.port ?? port
+    },
+    async start() {
+      if (server) return
+      const made = createServer((request, response) => {
+        answer(new URL(request.url ?? '/', 'http://localhost').pathname).then(
+          ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
+          () => response.writeHead(500).end(),
+        )
+      })
+      await new Promise<void>((resolve, reject) => {
+        made.once('error', reject)
+        made.listen(port, host, () => resolve())
+      })
+      server = made
+    },
+    async stop() {
+      const closing = server
+      server = undefined
+      if (!closing) return
+      closing.closeAllConnections()
+      await new Promise((resolve) => closing.close(resolve))
+    },
+  }
+}

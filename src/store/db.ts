@@ -1,0 +1,138 @@
+/**
+ * The only door of pg: connections that always answer or fail in bounded time, and what PostgreSQL's errors mean.
+ * A frozen server answers neither errors nor statement timeouts, so the client's own timeouts are set too.
+ */
+import pg from 'pg'
+import type { Log } from '../runtime/log.ts'
+
+export interface Queryable {
+  query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>
+}
+
+/** A statement with a name is prepared once per connection; one that is put together per call has none. */
+export interface Statement {
+  readonly name?: string
+  readonly text: string
+}
+
+export interface Connection extends Queryable {
+  /** Runs plain SQL from a handler. */
+  raw<Row>(sql: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>
+}
+
+export interface Db extends Queryable {
+  /**
+   * Runs `work` in a transaction on one connection: commits when it resolves, rolls back when it throws.
+   * When the commit's answer is lost the error is an outage (see `isOutage`) and the outcome is unknown.
+   */
+  transaction<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result>
+  close(): Promise<void>
+}
+
+export interface DbOptions {
+  readonly url: string
+  readonly poolSize: number
+  readonly name: string
+  readonly log: Log
+  /** How long one query may take before it fails on the client's side; default 5 s. */
+  readonly queryTimeoutMs?: number
+}
+
+const CONNECT_TIMEOUT_MS = 2_000
+
+/** Opens a pool. Connections are made when first needed, so this neither waits nor fails. */
+export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000 }: DbOptions): Db {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    application_name: `nightshift ${name}`,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: queryTimeoutMs,
+    statement_timeout: queryTimeoutMs,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+  })
+  // Without a listener the end of an idle connection would end the process.
+  pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection ended'))
+
+  return {
+    async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+      const result = await pool.query({ ...statement, values: [...values] })
+      return result.rows as Row[]
+    },
+    async transaction(work) {
+      const client = await pool.connect()
+      const onError = (error: Error): void => {
+        log.warn({ error: error.message }, 'a database connection broke inside a transaction')
+      }
+      client.on('error', onError)
+      let broken: Error | undefined
+      try {
+        await client.query('begin')
+        const result = await work(connectionOf(client))
+        await client.query('commit')
+        return result
+      } catch (error) {
+        broken = isOutage(error) ? (error as Error) : undefined
+        if (!broken) {
+          await client.query('rollback').catch((failed: Error) => {
+            broken = failed
+          })
+        }
+        throw error
+      } finally {
+        client.off('error', onError)
+        client.release(broken)
+      }
+    },
+    async close() {
+      await pool.end()
+    },
+  }
+}
+
+function connectionOf(client: pg.ClientBase): Connection {
+  return {
+    async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+      const result = await client.query({ ...statement, values: [...values] })
+      return result.rows as Row[]
+    },
+    async raw<Row>(sql: string, values: readonly unknown[] = []) {
+      const result = await client.query(sql, [...values])
+      return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
+    },
+  }
+}
+
+/** Errors of PostgreSQL have a five-character SQLSTATE; errors of the socket have a Node.js code. */
+export function sqlState(error: unknown): string | undefined {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENOENT'])
+const CLIENT_TEXTS = /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client has encountered a connection error|not queryable|Cannot use a pool after calling end/i
+
+/**
+ * Tells whether PostgreSQL was away or went away, so that whether the statement took effect is not known:
+ * connection exceptions (08), operator intervention (57P), read-only after a failover (25006), too many clients
+ * (53300), or the client gave up waiting.
+ */
+export function isOutage(error: unknown): boolean {
+  const code = sqlState(error)
+  if (code !== undefined) {
+    if (/^08|^57P/.test(code) || code === '25006' || code === '53300' || SOCKET_CODES.has(code)) return true
+  }
+  return error instanceof Error && CLIENT_TEXTS.test(error.message)
+}
+
+/** Serialization failure or deadlock: the same transaction may succeed when it is repeated. */
+export function isConflict(error: unknown): boolean {
+  const code = sqlState(error)
+  return code === '40001' || code === '40P01'
+}
+
+/** The data of one row may be the cause (data exception, constraint, program limit), so its neighbours may be fine. */
+export function isDataFault(error: unknown): boolean {
+  return /^(?:22|23|54)/.test(sqlState(error) ?? '')
+}
