@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Client } from 'pg'
 import { freePort } from './ports.ts'
 import { childrenOf, gone, signal } from './process-table.ts'
@@ -24,6 +24,8 @@ export interface Postgres {
   /** The database `nightshift`, as superuser `postgres`, without a password. */
   readonly url: string
   readonly port: number
+  /** Where the data is: not always in the folder asked for, see `homeFor`. */
+  readonly home: string
   /** The postmaster's; changes with every start. */
   readonly pid: number
   /** Starts it again after `stop` or `kill`: same port, same data. */
@@ -55,8 +57,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const programs = programsOf('postgres', options.log)
   const port = options.port ?? (await freePort())
   const user = unprivilegedUser()
-  mkdirSync(options.folder, { recursive: true })
-  const home = homeFor(user, options.folder)
+  const folder = resolve(options.folder)
+  mkdirSync(folder, { recursive: true })
+  const home = homeFor(user, folder)
   const data = join(home, 'data')
   if (!existsSync(join(data, 'PG_VERSION'))) initialise(programs, data, home, user)
 
@@ -71,7 +74,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       command: join(programs, 'postgres'),
       args: ['-D', data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
       env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },
-      logFile: join(options.folder, 'postgres.log'),
+      logFile: join(folder, 'postgres.log'),
       cwd: home,
       user,
       lastSignal: 'SIGQUIT',
@@ -103,6 +106,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return {
     url: `postgres://postgres@127.0.0.1:${port}/${DATABASE}`,
     port,
+    home,
     get pid() {
       return pid()
     },
@@ -123,7 +127,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     async remove() {
       await end('SIGINT')
       rmSync(home, { recursive: true, force: true })
-      rmSync(options.folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
@@ -151,7 +155,19 @@ function mkdtempReadable(): string {
 function initialise(programs: string, data: string, cwd: string, user: User | undefined): void {
   mkdirSync(data, { recursive: true, mode: 0o700 })
   if (user) chownSync(data, user.uid, user.gid)
-  const args = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions']
+  const args = [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+    '--no-instructions',
+  ]
   const { status, stderr } = spawnSync(join(programs, 'initdb'), args, { cwd, ...user, encoding: 'utf8' })
   if (status !== 0) throw new Error(`initdb failed (exit ${status}): ${stderr}`)
 }

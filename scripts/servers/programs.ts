@@ -36,7 +36,8 @@ export function hasPrograms(): boolean {
 }
 
 function findPrograms(server: ServerName): string | undefined {
-  if (server === 'rabbitmq') return existsSync(join(RABBITMQ_PROGRAMS, 'rabbitmq-server')) ? RABBITMQ_PROGRAMS : undefined
+  if (server === 'rabbitmq')
+    return existsSync(join(RABBITMQ_PROGRAMS, 'rabbitmq-server')) ? RABBITMQ_PROGRAMS : undefined
   if (!existsSync(POSTGRES_VERSIONS)) return undefined
   const versions = readdirSync(POSTGRES_VERSIONS)
     .map(Number)

@@ -2,7 +2,6 @@
  * Gathers the tasks of concurrent requests into micro-batches, commits each batch once, and hands what is due straight
  * to the relay in this process (the fast path). The answer waits for the commit only, never for the broker.
  */
-import type { Contracts } from '../core/contract.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { type Accepted, accept, type NewTask } from '../store/accept.ts'
@@ -41,17 +40,23 @@ export interface Acceptor {
 const MAX_BATCH_ROWS = 500
 const MAX_BATCH_BYTES = 4 * 1024 * 1024
 
-/** @param fastPath the relay's door, or undefined when this process has no relay: then the sweep publishes everything */
-export function createAcceptor(db: Db, contracts: Contracts, fastPath: FastPath | undefined): Acceptor {
+export interface AcceptorOptions {
+  readonly db: Db
+  readonly fastPath: FastPath
+  /** Names the client in metrics: a closed set. */
+  readonly clientLabel: (client: string) => string
+}
+
+export function createAcceptor({ db, fastPath, clientLabel }: AcceptorOptions): Acceptor {
   async function run(items: readonly Sized[]): Promise<Acceptance[]> {
     metrics.acceptBatchRows.observe(items.length)
     const tasks = items.map(({ task }) => task)
-    const claimSeconds = fastPath?.reserve(tasks.length) ?? 0
+    const claimSeconds = fastPath.reserve(tasks.length)
     let published = 0
     try {
       const results = await accept(db, tasks, claimSeconds)
       const acceptances: Acceptance[] = results.map((accepted) => ({ accepted }))
-      if (fastPath && claimSeconds > 0) {
+      if (claimSeconds > 0) {
         const rows: FreshOutboxRow[] = []
         const at: number[] = []
         for (const [index, accepted] of results.entries()) {
@@ -68,13 +73,13 @@ export function createAcceptor(db: Db, contracts: Contracts, fastPath: FastPath 
       for (const [index, accepted] of results.entries()) count(tasks[index] as NewTask, accepted)
       return acceptances
     } finally {
-      if (claimSeconds > 0) fastPath?.release(tasks.length - published)
+      if (claimSeconds > 0) fastPath.release(tasks.length - published)
     }
   }
 
   function count(task: NewTask, accepted: Accepted): void {
     if (accepted.kind !== 'accepted') return
-    metrics.tasksAccepted.inc({ task: contracts.has(task.name) ? task.name : 'other', client: task.client })
+    metrics.tasksAccepted.inc({ task: task.name, client: clientLabel(task.client) })
   }
 
   const batcher = createBatcher<Sized, Acceptance>({

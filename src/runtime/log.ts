@@ -14,3 +14,6 @@ export function createLog(level: string, role: string): Log {
     serializers: { error: pino.stdSerializers.err },
   })
 }
+
+/** For commands, whose answer is their output: what fails there is thrown. */
+export const silentLog: Log = pino({ level: 'silent' })

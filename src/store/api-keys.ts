@@ -1,14 +1,9 @@
 /** API keys: who may call. Only a SHA-256 of the secret is stored; a key has 256 bits, so a slow hash adds nothing. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Caller, Scope } from '../core/caller.ts'
 import type { Queryable } from './db.ts'
 
-export const SCOPES = ['submit', 'read', 'operate', 'admin'] as const
-export type Scope = (typeof SCOPES)[number]
-
-export interface Caller {
-  readonly client: string
-  readonly scopes: readonly Scope[]
-}
+export { type Caller, SCOPES, type Scope } from '../core/caller.ts'
 
 const KEY = /^ns_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/
 

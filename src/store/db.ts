@@ -24,8 +24,11 @@ export interface Db extends Queryable {
   /**
    * Runs `work` in a transaction on one connection: commits when it resolves, rolls back when it throws.
    * When the commit's answer is lost the error is an outage (see `isOutage`) and the outcome is unknown.
+   * Transactions beyond the pool wait their turn, however long it takes.
+   *
+   * @param signal when it aborts the connection is cut, and with it whatever the transaction waits for
    */
-  transaction<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result>
+  transaction<Result>(work: (connection: Connection) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   close(): Promise<void>
 }
 
@@ -34,7 +37,7 @@ export interface DbOptions {
   readonly poolSize: number
   readonly name: string
   readonly log: Log
-  /** How long one query may take before it fails on the client's side; default 5 s. */
+  /** How long one query may take before it fails, on the client's side too; default 5 s, 0 for no limit. */
   readonly queryTimeoutMs?: number
 }
 
@@ -47,7 +50,7 @@ export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000 }: DbO
     max: poolSize,
     application_name: `nightshift ${name}`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: queryTimeoutMs,
+    ...(queryTimeoutMs === 0 ? {} : { query_timeout: queryTimeoutMs }),
     statement_timeout: queryTimeoutMs,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
@@ -55,13 +58,22 @@ export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000 }: DbO
   // Without a listener the end of an idle connection would end the process.
   pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection ended'))
 
+  const turns = createTurns(poolSize)
+
   return {
     async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
       const result = await pool.query({ ...statement, values: [...values] })
       return result.rows as Row[]
     },
-    async transaction(work) {
-      const client = await pool.connect()
+    async transaction(work, signal) {
+      const giveTurnBack = await turns.take(signal)
+      const client = await pool.connect().catch((error: unknown) => {
+        giveTurnBack()
+        throw error
+      })
+      // Ending a client that waits for an answer destroys its socket.
+      const cut = (): void => void (client as pg.PoolClient & { end(): Promise<void> }).end().catch(() => undefined)
+      signal?.addEventListener('abort', cut, { once: true })
       const onError = (error: Error): void => {
         log.warn({ error: error.message }, 'a database connection broke inside a transaction')
       }
@@ -81,13 +93,50 @@ export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000 }: DbO
         }
         throw error
       } finally {
+        signal?.removeEventListener('abort', cut)
+        client.release(signal?.aborted ? true : broken)
         client.off('error', onError)
-        client.release(broken)
+        giveTurnBack()
       }
     },
     async close() {
       await pool.end()
     },
+  }
+}
+
+interface Turns {
+  /** Waits for one of the turns, and resolves with the function that gives it back. Rejects when the signal aborts. */
+  take(signal: AbortSignal | undefined): Promise<() => void>
+}
+
+/** Lets at most `most` through at once, in order, so that waiting for a busy pool is not mistaken for an outage. */
+function createTurns(most: number): Turns {
+  const waiting: (() => void)[] = []
+  let taken = 0
+  const giveBack = (): void => {
+    taken -= 1
+    waiting.shift()?.()
+  }
+  return {
+    take: (signal) =>
+      new Promise((resolve, reject) => {
+        const go = (): void => {
+          signal?.removeEventListener('abort', giveUp)
+          taken += 1
+          resolve(giveBack)
+        }
+        const giveUp = (): void => {
+          waiting.splice(waiting.indexOf(go), 1)
+          reject(signal?.reason)
+        }
+        if (signal?.aborted) reject(signal.reason)
+        else if (taken < most) go()
+        else {
+          signal?.addEventListener('abort', giveUp, { once: true })
+          waiting.push(go)
+        }
+      }),
   }
 }
 

@@ -1,0 +1,71 @@
+# Everything one does with Nightshift. `make` alone lists it.
+# All of it runs under the Node of .nightshift/toolchain, whatever Node is installed.
+
+export PATH := $(CURDIR)/.nightshift/toolchain/node_modules/.bin:$(PATH)
+VITEST := node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
+IMAGE := node:24-bookworm
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs clean
+
+help:
+	@awk '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{split($$0, part, /:.*## /); \
+	  printf "  make %-8s %s\n", part[1], part[2]}' $(MAKEFILE_LIST)
+
+##@ First steps
+
+setup: ## bring the pinned Node and the packages; servers are brought when first needed
+	@scripts/bootstrap.sh
+
+demo: setup ## watch tasks survive a few accidents
+	@node scripts/demo.ts
+
+run: setup ## run all of Nightshift, with servers, until Ctrl-C
+	@node scripts/run.ts
+
+##@ Every day
+
+up: setup ## start PostgreSQL and RabbitMQ, leave them running, print their URLs
+	@node scripts/servers/main.ts up
+
+down: setup ## end what `make up` started
+	@node scripts/servers/main.ts down
+
+check: setup ## check types, style and format
+	@node node_modules/typescript/bin/tsc --noEmit
+	@node node_modules/@biomejs/biome/bin/biome check .
+
+format: setup ## rewrite files in the one format
+	@node node_modules/@biomejs/biome/bin/biome check --write .
+
+unit: setup ## run the tests that need no server
+	@$(VITEST) --project unit $(ARGS)
+
+live: setup ## run the tests on a real PostgreSQL and RabbitMQ; ARGS=test/path/... runs some
+	@$(VITEST) --project live $(ARGS)
+
+test: setup ## check, then run all tests; in a container if only Docker has servers
+	@case "$$(node scripts/servers/main.ts where)" in \
+	  machine) $(MAKE) --no-print-directory test-here ;; \
+	  docker) $(MAKE) --no-print-directory test-in-docker ;; \
+	  *) exit 1 ;; \
+	esac
+
+##@ Now and then
+
+docs: setup ## write the generated parts of the documentation
+	@node scripts/docs.ts
+
+clean: ## remove all that was installed, built or noted here
+	@if [ -e .nightshift/servers.json ]; then $(MAKE) --no-print-directory down; fi
+	rm -rf .nightshift node_modules coverage
+
+test-here: check
+	@$(VITEST) $(ARGS)
+
+# The tests stop, freeze and crash their servers, so these must be programs beside them: a container brings them
+# along. The two anonymous volumes keep its Linux packages apart from this machine's.
+# (Never yet run where there is a Docker engine.)
+test-in-docker:
+	docker run --rm --init -v "$(CURDIR)":/nightshift -v /nightshift/node_modules -v /nightshift/.nightshift \
+	  -w /nightshift $(IMAGE) make test ARGS="$(ARGS)"

@@ -1,0 +1,149 @@
+// The end of the demo: what happened, in figures and in three looks at single tasks. Says whether all is as promised.
+import type { Client } from './client.ts'
+import { expectedFriendships, type Friendship } from './data.ts'
+import type { Outcomes } from './ledger.ts'
+import type { Plan, Post } from './plan.ts'
+
+/** What the posts were answered with. */
+export interface Posted {
+  readonly accepted: number
+  readonly replayed: number
+  /** Of every 202, in milliseconds. */
+  readonly latencies: readonly number[]
+  readonly seconds: number
+  /** A task of each kind, to look at. */
+  readonly samples: ReadonlyMap<Post['kind'], { readonly taskId: string; readonly requestId: string }>
+}
+
+export interface Findings {
+  readonly plan: Plan
+  readonly posted: Posted
+  readonly outcomes: Outcomes
+  readonly seconds: number
+  readonly friendships: ReadonlyMap<string, Friendship>
+  readonly inFlight: number
+  readonly client: Client
+}
+
+interface RequestJson {
+  readonly requestId: string
+  readonly tasks: readonly TaskJson[]
+}
+
+interface TaskJson {
+  readonly id: string
+  readonly name: string
+  readonly status: string
+  readonly why: string
+  readonly traceId: string
+  readonly result: unknown
+  readonly errorFingerprint: string | null
+  readonly attempts: readonly AttemptJson[]
+}
+
+interface AttemptJson {
+  readonly attempt: number
+  readonly startedAt: string
+  readonly outcome: string
+  readonly consumer: string
+  readonly error: { readonly name: string; readonly message: string } | null
+}
+
+/**
+ * Prints the report.
+ * @returns one sentence for each thing that is not as promised; none when all is well
+ */
+export async function report(findings: Findings, print: (line: string) => void): Promise<string[]> {
+  const { plan, posted, outcomes, seconds, inFlight, client } = findings
+  const look = (kind: Post['kind']): Promise<RequestJson> =>
+    client.get<RequestJson>(`/api/v1/requests/${posted.samples.get(kind)?.requestId}`)
+  const sum = sumsOf(findings)
+
+  print('')
+  print(
+    `accepted     ${number(posted.accepted)} tasks from ${number(plan.posts.length)} requests in ${posted.seconds.toFixed(1)} s`,
+  )
+  print(`             ${number(posted.replayed)} repeats by another route were answered with the first task`)
+  print(
+    `202 after    p50 ${quantile(posted.latencies, 0.5)}, p99 ${quantile(posted.latencies, 0.99)}, with ${inFlight} requests in flight`,
+  )
+  print(`finished     ${outcomesText(outcomes)}, ${seconds.toFixed(1)} s after the first request`)
+  print(
+    `friendships  ${number(sum.users)} users, ${number(sum.conversations)} conversations counted, total score ${number(sum.score)}`,
+  )
+  print(
+    `             expected from the data file: ${number(sum.expectedScore)}: ${sum.wrong.length === 0 ? 'equal, for each user' : 'NOT EQUAL'}`,
+  )
+  print('')
+  printTask(print, 'A retry climbing its ladder', await look('recovers'))
+  printTask(print, 'A dead letter, explained', await look('never works'))
+  printTask(print, 'A request, looked up by its id', await look('conversation'))
+  return [...problemsOf(plan, posted, outcomes), ...sum.wrong]
+}
+
+function printTask(print: (line: string) => void, title: string, { requestId, tasks }: RequestJson): void {
+  const task = tasks[0]
+  if (!task) return
+  print(title)
+  print(`  GET /api/v1/requests/${requestId}`)
+  print(`  ${task.name} ${task.id}: ${task.status}`)
+  const begin = Date.parse(task.attempts[0]?.startedAt ?? '')
+  for (const { attempt, startedAt, outcome, consumer, error } of task.attempts) {
+    const at = `+${((Date.parse(startedAt) - begin) / 1_000).toFixed(1)} s`
+    print(`    attempt ${attempt}  ${at.padStart(7)}  ${consumer}  ${outcome}${error ? `: ${error.message}` : ''}`)
+  }
+  print(`  Why: ${task.why}`)
+  if (task.errorFingerprint !== null)
+    print(`  Fingerprint ${task.errorFingerprint} groups it with those that failed alike.`)
+  if (task.status === 'SUCCESS') print(`  Result: ${JSON.stringify(task.result)}`)
+  print(`  Trace ${task.traceId}`)
+  print('')
+}
+
+function problemsOf(plan: Plan, posted: Posted, outcomes: Outcomes): string[] {
+  const problems: string[] = []
+  const expect = (what: string, seen: number, expected: number): void => {
+    if (seen !== expected) problems.push(`${what}: ${number(seen)}, expected ${number(expected)}`)
+  }
+  expect('accepted tasks', posted.accepted, plan.tasks)
+  expect('tasks that ended as SUCCESS', outcomes.SUCCESS, plan.expected.SUCCESS)
+  expect('tasks that ended as FAILED', outcomes.FAILED, plan.expected.FAILED)
+  expect('tasks not finished', outcomes.unfinished, 0)
+  return problems
+}
+
+function sumsOf({ plan, friendships }: Findings) {
+  const expected = expectedFriendships(plan.conversations)
+  const total = (of: ReadonlyMap<string, Friendship>, key: 'score' | 'conversations'): number =>
+    [...of.values()].reduce((sum, each) => sum + each[key], 0)
+  const text = (one: Friendship | undefined): string =>
+    one ? `score ${one.score}, ${one.status}, ${one.conversations} conversations` : 'nothing'
+  const wrong = [...new Set([...expected.keys(), ...friendships.keys()])].flatMap((user) => {
+    const [seen, wanted] = [text(friendships.get(user)), text(expected.get(user))]
+    return seen === wanted ? [] : [`friendship of ${user}: ${seen}, expected ${wanted}`]
+  })
+  return {
+    users: friendships.size,
+    conversations: total(friendships, 'conversations'),
+    score: total(friendships, 'score'),
+    expectedScore: total(expected, 'score'),
+    wrong,
+  }
+}
+
+function outcomesText({ SUCCESS, FAILED, CANCELLED, unfinished }: Outcomes): string {
+  const others = { CANCELLED, unfinished }
+  const rest = Object.entries(others).flatMap(([word, count]) => (count === 0 ? [] : [`${number(count)} ${word}`]))
+  return [`${number(SUCCESS)} SUCCESS`, `${number(FAILED)} FAILED (as built to)`, ...rest].join(', ')
+}
+
+function quantile(values: readonly number[], share: number): string {
+  const sorted = values.toSorted((a, b) => a - b)
+  const value = sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]
+  return value === undefined ? 'unknown' : `${value.toFixed(value < 10 ? 1 : 0)} ms`
+}
+
+/** Groups the digits by thousands: 11 674. */
+function number(value: number): string {
+  return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ' ')
+}

@@ -1,0 +1,108 @@
+/**
+ * Asks what should exist and whether it does. Takes back the work of dead consumers, offers again what the broker lost,
+ * and ends what expired. Runs in every api process; row locks keep replicas from doing the same work twice.
+ */
+import type { DepthProbe } from '../broker/depth.ts'
+import type { Log } from '../runtime/log.ts'
+import { createLoop } from '../runtime/loop.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { Service } from '../runtime/service.ts'
+import { expireTasks, newestBegun, reofferLost, takeBack } from '../store/audit.ts'
+import type { Db } from '../store/db.ts'
+import { databaseTime } from '../store/health.ts'
+
+/** So that a million lost tasks come back as a stream, not as a wave: rows per step, steps once a second. */
+const MOST_PER_STEP = 1_000
+
+export interface AuditorOptions {
+  readonly db: Db
+  readonly depth: DepthProbe
+  readonly queues: readonly string[]
+  readonly leaseSeconds: number
+  readonly quietSeconds: number
+  readonly log: Log
+}
+
+export function createAuditor(options: AuditorOptions): Service {
+  const { db, depth, queues, leaseSeconds, quietSeconds, log } = options
+  /** Since when the database has answered every step; undefined after a failure. By the machine's monotonic clock. */
+  let answeringSince: number | undefined
+  let lastStep: number | undefined
+  /** Since when each queue has been seen empty at every look. */
+  const emptySince = new Map<string, number>()
+
+  async function step(): Promise<boolean> {
+    try {
+      const now = performance.now()
+      // A step that is long overdue means that this process itself stood still: what it believed is stale.
+      if (lastStep !== undefined && now - lastStep > (leaseSeconds * 1_000) / 2) forget()
+      lastStep = now
+      const answeredAt = await databaseTime(db)
+      answeringSince ??= now
+      // After an outage every lease has run out, and that says nothing about the consumers: they get one lease of time
+      // to come back before anybody is judged.
+      if (now - answeringSince >= leaseSeconds * 1_000) await takeBackFromTheDead(answeredAt)
+      await endExpired()
+      let unaccounted = 0
+      for (const queue of queues) unaccounted += await findLost(queue, answeredAt, now)
+      metrics.unaccountedTasks.set(unaccounted)
+    } catch (error) {
+      forget()
+      throw error
+    }
+    return false
+  }
+
+  function forget(): void {
+    answeringSince = undefined
+    lastStep = undefined
+    emptySince.clear()
+  }
+
+  async function takeBackFromTheDead(answeredAt: Date): Promise<void> {
+    const taken = await takeBack(db, answeredAt, leaseSeconds, MOST_PER_STEP)
+    for (const { id, holder, isFailed } of taken) {
+      metrics.auditReoffered.inc({ cause: 'dead_consumer' })
+      log.warn({ task_id: id, consumer: holder, failed: isFailed }, 'attempt taken back from a dead consumer')
+    }
+  }
+
+  async function endExpired(): Promise<void> {
+    for (const id of await expireTasks(db, MOST_PER_STEP)) log.warn({ task_id: id }, 'task expired before it was started')
+  }
+
+  /**
+   * Waiting is not lost. A task is lost only when its queue has passed it by: the queue was empty for the quiet time,
+   * or a task that was offered twice the quiet time later has already begun.
+   * @returns how many may be left for the next step: this step's most, or 0 when it found fewer
+   */
+  async function findLost(queue: string, answeredAt: Date, now: number): Promise<number> {
+    const found = await depth.depthOf(queue)
+    if (!found) {
+      emptySince.delete(queue)
+      return 0
+    }
+    metrics.queueReady.set({ queue }, found.ready)
+    metrics.queueConsumers.set({ queue }, found.consumers)
+    if (found.ready > 0) emptySince.delete(queue)
+    else if (!emptySince.has(queue)) emptySince.set(queue, now)
+
+    const quietMs = quietSeconds * 1_000
+    const isQuiet = now - (emptySince.get(queue) ?? now) >= quietMs
+    const begun = (await newestBegun(db)).get(queue)
+    const before = Math.max(
+      isQuiet ? answeredAt.getTime() - quietMs : 0,
+      begun === undefined ? 0 : begun.getTime() - 2 * quietMs,
+    )
+    if (before === 0) return 0
+    const lost = await reofferLost(db, queue, new Date(before), quietSeconds, MOST_PER_STEP)
+    if (lost.length > 0) {
+      metrics.auditReoffered.inc({ cause: 'lost' }, lost.length)
+      log.warn({ queue, tasks: lost.length, first: lost[0] }, 'tasks that the broker lost are offered again')
+    }
+    return lost.length === MOST_PER_STEP ? MOST_PER_STEP : 0
+  }
+
+  const loop = createLoop({ name: 'auditor', everyMs: 1_000, log, step })
+  return { name: 'auditor', start: loop.start, stop: loop.stop }
+}

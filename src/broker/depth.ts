@@ -1,0 +1,84 @@
+/** Looks at work queues through a connection of its own, because on a blocked publishing connection nothing answers. */
+import type { Channel } from 'amqplib'
+import type { Log } from '../runtime/log.ts'
+import { createLink, type Link, type Session } from './session.ts'
+import { workQueue } from './topology.ts'
+
+export interface QueueDepth {
+  /** Messages that wait in the queue; those with a consumer are not counted. */
+  readonly ready: number
+  readonly consumers: number
+}
+
+export interface DepthProbe extends Link {
+  /** Reads the depth of one queue by a passive declaration, or undefined when it cannot be known now. */
+  depthOf(queue: string): Promise<QueueDepth | undefined>
+  /** What `depthOf` last read, or undefined when it could not. */
+  lastKnown(queue: string): QueueDepth | undefined
+}
+
+export function createDepthProbe(options: { url: string; name: string; log: Log }): DepthProbe {
+  let session: Session | undefined
+  let channel: Promise<Channel> | undefined
+  const known = new Map<string, QueueDepth>()
+
+  const link = createLink({
+    ...options,
+    onSession: async (fresh) => {
+      session = fresh
+      channel = undefined
+    },
+  })
+
+  function openedBy(owner: Session): Promise<Channel> {
+    channel ??= owner.openChannel().then((opened) => {
+      // A missing queue closes the channel (404); the next look opens another.
+      opened.once('close', () => {
+        channel = undefined
+      })
+      return opened
+    })
+    channel.catch(() => {
+      channel = undefined
+    })
+    return channel
+  }
+
+  return {
+    name: link.name,
+    start: link.start,
+    stop: link.stop,
+    get state() {
+      return link.state
+    },
+    get trouble() {
+      return link.trouble
+    },
+    lastKnown: (queue) => known.get(queue),
+    async depthOf(queue) {
+      known.delete(queue)
+      if (!session || session.ended.aborted) return undefined
+      try {
+        const opened = await openedBy(session)
+        const found = await answered(opened.checkQueue(workQueue(queue)))
+        known.set(queue, { ready: found.messageCount, consumers: found.consumerCount })
+      } catch {
+        // A missing queue, a closed channel or no answer: the depth is not known, and nobody should guess.
+      }
+      return known.get(queue)
+    },
+  }
+}
+
+/** A frozen broker answers nothing until its heartbeat is missed; a look must not wait that long. */
+async function answered<Result>(work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the broker did not answer within 3 s')), 3_000)
+  })
+  try {
+    return await Promise.race([work, tooLong])
+  } finally {
+    clearTimeout(timer)
+  }
+}

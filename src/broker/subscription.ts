@@ -1,0 +1,149 @@
+/**
+ * Receives from one work queue. A queue that was deleted, a channel that failed or a broker that cancelled us is
+ * noticed and repaired: a consumer that looks alive and receives nothing is the worst kind.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Channel, ConsumeMessage } from 'amqplib'
+import type { Log } from '../runtime/log.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { Session } from './session.ts'
+import { declareTopology, type Topology, workQueue } from './topology.ts'
+
+export interface Delivery {
+  readonly queue: string
+  readonly body: Buffer
+  /** The task's name by the message's `type`; the database knows better. */
+  readonly taskName: string | undefined
+  /** Aborts when the channel that delivered is gone: acknowledging is then impossible, and the broker redelivers. */
+  readonly gone: AbortSignal
+  /** Removes the message from the queue. Only the first of ack, reject and requeue counts. */
+  ack(): void
+  /** Sends the message to the broker's dead-letter queue. */
+  reject(): void
+  /** Gives the message back to the queue. */
+  requeue(): void
+}
+
+export interface Subscription {
+  /** Stops further deliveries; those already here can still be acknowledged. */
+  cancel(): Promise<void>
+  /** Closes the channel; the broker redelivers whatever was not acknowledged. */
+  close(): Promise<void>
+}
+
+export interface SubscribeOptions {
+  readonly session: Session
+  readonly topology: Topology
+  readonly queue: string
+  /** How many unacknowledged deliveries the broker may have with us: the number of slots. */
+  readonly prefetch: number
+  readonly log: Log
+  /** Takes a delivery; must not throw. */
+  readonly onDelivery: (delivery: Delivery) => void
+}
+
+/** Subscribes, and subscribes again whenever it must, until cancelled or the session ends. */
+export function subscribe({ session, topology, queue, prefetch, log, onDelivery }: SubscribeOptions): Subscription {
+  const stopped = new AbortController()
+  let channel: Channel | undefined
+  let consumerTag: string | undefined
+
+  async function once(): Promise<void> {
+    const own = await session.openChannel()
+    const gone = new AbortController()
+    const closed = new Promise<void>((resolve) => own.once('close', () => resolve()))
+    void closed.then(() => gone.abort())
+    let lost: () => void = () => undefined
+    const cancelledByBroker = new Promise<void>((resolve) => {
+      lost = resolve
+    })
+    try {
+      // Per consumer, never per channel: quorum queues refuse the global kind by closing the connection.
+      await own.prefetch(prefetch, false)
+      const { consumerTag: tag } = await own.consume(workQueue(queue), (message) => {
+        // null: the queue was deleted, or the broker cancelled us. The channel looks healthy and stays silent.
+        if (message === null) lost()
+        else onDelivery(deliveryOf(own, message, queue, gone.signal))
+      })
+      channel = own
+      consumerTag = tag
+      log.info({ queue, prefetch }, 'subscribed')
+      await Promise.race([closed, cancelledByBroker, aborted(session.ended), aborted(stopped.signal)])
+    } finally {
+      if (!stopped.signal.aborted) {
+        gone.abort()
+        own.close().catch(() => undefined)
+      }
+    }
+  }
+
+  async function keep(): Promise<void> {
+    let waitMs = 100
+    while (!stopped.signal.aborted && !session.ended.aborted) {
+      try {
+        await once()
+        waitMs = 100
+      } catch (error) {
+        log.warn({ queue, error: (error as Error).message }, 'could not subscribe')
+      }
+      if (stopped.signal.aborted || session.ended.aborted) return
+      log.warn({ queue }, 'subscription lost, subscribing again')
+      await sleep(waitMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+      waitMs = Math.min(waitMs * 2, 5_000)
+      await declareTopology(session, topology, log).catch(() => undefined)
+    }
+  }
+
+  void keep()
+  return {
+    async cancel() {
+      stopped.abort()
+      if (channel && consumerTag && !session.ended.aborted) {
+        await Promise.race([channel.cancel(consumerTag).catch(() => undefined), sleep(3_000, undefined, { ref: false })])
+      }
+    },
+    async close() {
+      stopped.abort()
+      if (channel && !session.ended.aborted) {
+        await Promise.race([channel.close().catch(() => undefined), sleep(3_000, undefined, { ref: false })])
+      }
+    },
+  }
+}
+
+function deliveryOf(channel: Channel, message: ConsumeMessage, queue: string, gone: AbortSignal): Delivery {
+  let isSettled = false
+  // A second acknowledgement of one delivery, or one on a dead channel, would throw or close the channel.
+  const settle = (act: () => void): void => {
+    if (isSettled || gone.aborted) return
+    isSettled = true
+    try {
+      act()
+    } catch {
+      // The channel died this moment: the broker redelivers, and the claim finds the task settled.
+    }
+  }
+  const type: unknown = message.properties.type
+  return {
+    queue,
+    body: message.content,
+    taskName: typeof type === 'string' ? type : undefined,
+    gone,
+    ack: () =>
+      settle(() => {
+        channel.ack(message)
+        metrics.deliveriesAcked.inc({ queue })
+      }),
+    reject: () =>
+      settle(() => {
+        channel.nack(message, false, false)
+        metrics.deliveriesNacked.inc({ queue })
+      }),
+    requeue: () => settle(() => channel.nack(message, false, true)),
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,0 +1,198 @@
+/**
+ * One delivery from decoding to acknowledgement. The order is the promise: claim, run, settle, and only then ack; a
+ * delivery that was claimed is never given back to the broker, one that was not is.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Delivery } from '../broker/subscription.ts'
+import type { Handlers } from '../core/handler.ts'
+import { decodeWakeUp, type WakeUp } from '../core/message.ts'
+import { type Batcher, createBatcher } from '../runtime/batch.ts'
+import type { Log } from '../runtime/log.ts'
+import { metrics } from '../runtime/metrics.ts'
+import { type Claim, type ClaimedTask, claimTasks, type Wanted } from '../store/claim.ts'
+import { type Db, isDataFault } from '../store/db.ts'
+import { parkTasks } from '../store/outbox.ts'
+import { recordUnreadable, type Settled, type Settlement, settleTasks } from '../store/settle.ts'
+import type { Gate } from './gate.ts'
+import type { ConsumerLife } from './life.ts'
+import { runAttempt } from './run.ts'
+
+export interface AttemptOptions {
+  readonly life: ConsumerLife
+  readonly handlers: Handlers
+  readonly gate: Gate
+  readonly db: Db
+  readonly effectsDb: Db
+  readonly ladderMs: readonly number[]
+  readonly log: Log
+  /** Aborts when the consumer begins to drain: what is not claimed yet goes back to the broker. */
+  readonly draining: AbortSignal
+}
+
+export interface Attempts {
+  /** Handles one delivery to its end. Never rejects. */
+  handle(delivery: Delivery): Promise<void>
+}
+
+const UNKNOWN_TASK_WAIT_MS = 30_000
+const DEFAULT_DEADLINE_MS = 300_000
+
+/** Makes the steps of one life. Claims and settles of concurrent attempts share statements. */
+export function createAttempts(options: AttemptOptions): Attempts {
+  const { life, handlers, gate, db, log, draining } = options
+  /** A task is in hand once per process; a second copy waits for the first to end and then finds nothing to begin. */
+  const inProcess = new Map<string, Promise<void>>()
+
+  const claims: Batcher<Wanted, Claim> = createBatcher({
+    maxItems: 200,
+    maxInFlight: 2,
+    run: (wanted) => claimTasks(db, life.id, wanted),
+  })
+  const settles: Batcher<Settlement, Settled> = createBatcher({
+    maxItems: 200,
+    maxInFlight: 2,
+    run: (settlements) => settleTasks(db, life.id, settlements),
+    isItemFault: isDataFault,
+  })
+
+  async function handle(delivery: Delivery): Promise<void> {
+    const wakeUp = decodeWakeUp(delivery.body)
+    if ('unreadable' in wakeUp) return keepUnreadable(delivery, wakeUp.unreadable)
+    if (delivery.taskName !== undefined && !handlers.has(delivery.taskName)) return park(delivery, wakeUp)
+    const mayWait = AbortSignal.any([life.over, draining, delivery.gone])
+    let leave: () => void
+    try {
+      while (inProcess.has(wakeUp.id)) await inProcess.get(wakeUp.id)
+      leave = await gate.enter(wakeUp.alone, mayWait)
+    } catch {
+      return delivery.requeue()
+    }
+    const done = attempt(delivery, wakeUp, mayWait).finally(() => {
+      inProcess.delete(wakeUp.id)
+      leave()
+    })
+    inProcess.set(wakeUp.id, done)
+    return done
+  }
+
+  async function attempt(delivery: Delivery, wakeUp: WakeUp, mayWait: AbortSignal): Promise<void> {
+    if (mayWait.aborted) return delivery.requeue()
+    const claim = await claimUntilAnswered(delivery, wakeUp)
+    // The life is over: the broker session goes with it, and so the delivery goes back by itself.
+    if (claim === 'no_answer' || claim.kind === 'no_lease') return
+    if (claim.kind !== 'claimed') {
+      metrics.duplicatesDropped.inc()
+      return delivery.ack()
+    }
+    const { task } = claim
+    metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds)
+    metrics.inFlight.inc({ queue: task.queue })
+    const attemptLog = log.child({ request_id: task.requestId, task_id: task.id, task: task.name, attempt: task.attempt })
+    try {
+      const outcome = await execute(task, attemptLog)
+      if (outcome !== 'no_answer') delivery.ack()
+    } finally {
+      metrics.inFlight.dec({ queue: task.queue })
+    }
+  }
+
+  async function execute(task: ClaimedTask, attemptLog: Log): Promise<'ended' | 'no_answer'> {
+    const handler = handlers.get(task.name)
+    const ended = { id: task.id, attempt: task.attempt, name: task.name, client: task.client }
+    const ran = handler
+      ? await runAttempt({ ...options, task, handler, log: attemptLog })
+      : { ...ended, next: 'PENDING' as const, error: null, delayMs: UNKNOWN_TASK_WAIT_MS }
+    if (ran === 'given_up') {
+      attemptLog.warn({}, 'attempt given up')
+      // After a drain or a lost lease the table still says RUNNING; its hand-back comes first, the ack after it.
+      return life.over.aborted || draining.aborted ? 'no_answer' : 'ended'
+    }
+    const settled = ran === 'committed' ? 'settled' : await settleUntilAnswered(ran)
+    if (settled === 'no_answer') return 'no_answer'
+    const next = ran === 'committed' ? 'SUCCESS' : ran.next
+    if (settled === 'fenced') {
+      metrics.fencedWrites.inc()
+      attemptLog.warn({ next }, 'attempt was decided by another')
+    } else {
+      countEnd(task, ran === 'committed' ? undefined : ran)
+      const failure = ran === 'committed' || !('error' in ran) ? undefined : ran.error
+      attemptLog.info({ next, error: failure?.message }, 'attempt settled')
+    }
+    return 'ended'
+  }
+
+  /** Asks until answered: whether a claim whose answer was lost took effect, only the database knows. */
+  async function claimUntilAnswered(delivery: Delivery, wakeUp: WakeUp): Promise<Claim | 'no_answer'> {
+    const deadlineMs = handlers.get(delivery.taskName ?? '')?.contract.deadlineMs ?? DEFAULT_DEADLINE_MS
+    const wanted = { id: wakeUp.id, attempt: wakeUp.attempt, deadlineMs }
+    for (let waitMs = 20; !life.over.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
+      try {
+        const claim = await claims.add(wanted)
+        if (claim.kind !== 'again') return claim
+      } catch (error) {
+        log.warn({ task_id: wakeUp.id, error: (error as Error).message }, 'claim not answered, asking again')
+      }
+      await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: life.over }).catch(() => undefined)
+    }
+    return 'no_answer'
+  }
+
+  /** Settles until answered: a lost answer is asked about, never turned into a failure. */
+  async function settleUntilAnswered(settlement: Settlement): Promise<Settled | 'no_answer'> {
+    let current = settlement
+    for (let waitMs = 50; !life.over.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
+      try {
+        return await settles.add(current)
+      } catch (error) {
+        log.warn({ task_id: current.id, error: (error as Error).message }, 'settle not answered, asking again')
+        if (isDataFault(error)) current = withoutData(current)
+      }
+      await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: life.over }).catch(() => undefined)
+    }
+    return 'no_answer'
+  }
+
+  async function keepUnreadable(delivery: Delivery, reason: string): Promise<void> {
+    log.error({ queue: delivery.queue, reason, bytes: delivery.body.length }, 'message cannot be understood')
+    try {
+      await recordUnreadable(db, delivery.queue, reason, delivery.body)
+      delivery.reject()
+    } catch (error) {
+      log.warn({ error: (error as Error).message }, 'unreadable message not recorded, it is given back')
+      await sleep(1_000, undefined, { signal: draining }).catch(() => undefined)
+      delivery.requeue()
+    }
+  }
+
+  /** A task that this version does not know, as during a deploy: offered again later, uncharged. */
+  async function park(delivery: Delivery, wakeUp: WakeUp): Promise<void> {
+    log.warn({ task_id: wakeUp.id, task: delivery.taskName, wait_ms: UNKNOWN_TASK_WAIT_MS }, 'no handler for this task, parked')
+    try {
+      await parkTasks(db, [wakeUp.id], UNKNOWN_TASK_WAIT_MS)
+      delivery.ack()
+    } catch (error) {
+      log.warn({ task_id: wakeUp.id, error: (error as Error).message }, 'task not parked, it is given back')
+      await sleep(1_000, undefined, { signal: draining }).catch(() => undefined)
+      delivery.requeue()
+    }
+  }
+
+  return { handle }
+}
+
+function countEnd(task: ClaimedTask, settlement: Settlement | undefined): void {
+  const next = settlement?.next ?? 'SUCCESS'
+  const outcome = next === 'SUCCESS' ? 'success' : next === 'PENDING' ? 'handed_back' : 'failure'
+  metrics.attempts.inc({ task: task.name, outcome })
+  if (next === 'FAILED') metrics.deadLettered.inc({ task: task.name })
+  if (settlement?.next === 'RETRYING') {
+    metrics.retries.inc({ rung: settlement.onRung ? `${settlement.delayMs / 1_000}s` : 'not_before' })
+  }
+}
+
+/** What is left of a settlement whose data PostgreSQL refused: visibly replaced, so that the task still ends. */
+function withoutData(settlement: Settlement): Settlement {
+  const note = 'PostgreSQL could not store what the handler gave back'
+  if (settlement.next === 'SUCCESS') return { ...settlement, result: JSON.stringify({ nightshift_result_unstorable: note }) }
+  return settlement.next === 'PENDING' ? { ...settlement, error: null } : { ...settlement, error: { name: 'Unstorable', message: note } }
+}

@@ -1,0 +1,16 @@
+/** The watchdog's thread: counts its own ticks since the main thread last beat, and kills the process at the limit. */
+import { workerData } from 'node:worker_threads'
+
+const { beats, tickMs, mostTicks } = workerData as { beats: Int32Array; tickMs: number; mostTicks: number }
+let seen = -1
+let still = 0
+
+// Counting ticks and not time: when the whole process was stopped and goes on, both threads go on.
+setInterval(() => {
+  const now = Atomics.load(beats, 0)
+  still = now === seen ? still + 1 : 0
+  seen = now
+  if (still < mostTicks) return
+  process.stderr.write('{"level":"error","msg":"the event loop stood still for a lease, the process is ended"}\n')
+  process.kill(process.pid, 'SIGKILL')
+}, tickMs)

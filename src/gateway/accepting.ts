@@ -1,0 +1,87 @@
+/** Commits a task and says so: what all submitting routes share between a valid task and its answer. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { z } from 'zod'
+import { Problem } from '../http/problem.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { NewTask } from '../store/accept.ts'
+import { isDataFault } from '../store/db.ts'
+import type { Acceptance, Acceptor } from './acceptor.ts'
+import type { acceptedSchema } from './schemas.ts'
+
+export type AcceptedBody = z.output<typeof acceptedSchema>
+
+export interface AcceptedTask {
+  readonly body: AcceptedBody
+  /** It was accepted earlier: by the same key, with the same body. */
+  readonly isReplayed: boolean
+}
+
+/** @throws Problem idempotency-key-reused, unavailable, invalid-input; and whatever the database throws */
+export type AcceptTask = (task: NewTask) => Promise<AcceptedTask>
+
+/** A frozen PostgreSQL answers nothing: after this long the client is told, whatever stands in line before it. */
+const LONGEST_COMMIT_MS = 5_000
+const LONGEST_CONFIRM_MS = 2_000
+
+export function createAccepting(acceptor: Acceptor, acceptMode: 'durable' | 'confirmed'): AcceptTask {
+  return async (task) => {
+    const { accepted, confirmed } = await committed(acceptor, task)
+    if (accepted.kind === 'key_reused') {
+      const key = accepted.key.replace(/^(?:key|name):/, '')
+      throw new Problem('idempotency-key-reused', `another body was accepted under the idempotency key "${key}"`)
+    }
+    const isReplayed = accepted.kind === 'replayed'
+    const body = {
+      id: accepted.id,
+      status: 'PENDING' as const,
+      statusUrl: statusUrlOf(accepted.id),
+      requestId: isReplayed ? accepted.requestId : task.requestId,
+      traceId: isReplayed ? accepted.traceId : task.traceId,
+    }
+    if (acceptMode === 'durable') return { body, isReplayed }
+    return {
+      body: { ...body, confirmed: await within(LONGEST_CONFIRM_MS, confirmed ?? Promise.resolve(false), false) },
+      isReplayed,
+    }
+  }
+}
+
+export const statusUrlOf = (id: string): string => `/api/v1/tasks/${id}`
+
+/** Counts an error that refuses a submission, and gives it back. */
+export function counted(error: unknown): unknown {
+  metrics.tasksRejected.inc({ reason: error instanceof Problem ? error.slug : 'unavailable' })
+  return error
+}
+
+async function committed(acceptor: Acceptor, task: NewTask): Promise<Acceptance> {
+  try {
+    const acceptance = await within(LONGEST_COMMIT_MS, acceptor.accept(task), undefined)
+    if (acceptance) return acceptance
+  } catch (error) {
+    // Everything PostgreSQL refuses should have been refused before; what was not is still the fault of the input.
+    if (isDataFault(error)) throw new Problem('invalid-input', 'the database cannot store this task', { cause: error })
+    throw error
+  }
+  throw new Problem(
+    'unavailable',
+    'the database did not answer in time, so whether the task was accepted is not known: repeat it with its Idempotency-Key',
+    { headers: { 'retry-after': '2' } },
+  )
+}
+
+/** Gives what the promise gives, or `otherwise` when it takes longer. */
+async function within<Value>(ms: number, promise: Promise<Value>, otherwise: Value): Promise<Value>
+async function within<Value>(ms: number, promise: Promise<Value>, otherwise: undefined): Promise<Value | undefined>
+async function within<Value>(
+  ms: number,
+  promise: Promise<Value>,
+  otherwise: Value | undefined,
+): Promise<Value | undefined> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([promise, sleep(ms, otherwise, { signal: timer.signal })])
+  } finally {
+    timer.abort()
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The one place that turns what a client asks for into a task to accept: contract, payload, times, queue, keys. Every
+ * route that submits goes through here, so the same task is the same task by whichever route it came.
+ */
+import { createHash } from 'node:crypto'
+import type { Caller } from '../core/caller.ts'
+import { hashOf } from '../core/canonical.ts'
+import type { Contract, Contracts } from '../core/contract.ts'
+import { parseDuration } from '../core/duration.ts'
+import { closeWords } from '../core/nearest.ts'
+import { textFlaw } from '../core/storable.ts'
+import type { TraceContext } from '../core/trace.ts'
+import { invalid, parseInput } from '../http/input.ts'
+import type { PointedError } from '../http/problem.ts'
+import type { NewTask } from '../store/accept.ts'
+import type { Submission } from './schemas.ts'
+
+export interface SubmissionRules {
+  readonly contracts: Contracts
+  /** The queues this deployment has. */
+  readonly queues: ReadonlySet<string>
+  /** Makes a UUIDv7 by the database's clock. */
+  readonly newId: () => string
+  /** How far ahead a task may start, milliseconds. */
+  readonly taskRetentionMs: number
+}
+
+export interface SubmissionContext {
+  readonly caller: Caller
+  readonly requestId: string
+  readonly trace: TraceContext
+  /** What the client sent as its idempotency key, already checked. */
+  readonly key: string | undefined
+  /** JSON Pointer of the payload in what was sent: `/payload`, or nothing when the body is the payload. */
+  readonly payloadAt: string
+}
+
+const LONGEST_EXPIRY_MS = 365 * 86_400_000
+
+/**
+ * Makes the task.
+ * @throws Problem invalid-input with a pointer to every place that does not fit
+ */
+export function newTaskOf(rules: SubmissionRules, submission: Submission, context: SubmissionContext): NewTask {
+  const contract = contractOf(rules, submission.name)
+  const errors: PointedError[] = []
+  const times = timesOf(submission, rules.taskRetentionMs, errors)
+  if (submission.queue !== undefined && !rules.queues.has(submission.queue)) {
+    errors.push({ pointer: '/queue', detail: `is not a queue here; known are ${[...rules.queues].join(', ')}` })
+  }
+  if (submission.payload === undefined || submission.payload === null) {
+    errors.push({ pointer: context.payloadAt, detail: 'is required and must not be null' })
+  }
+  if (errors.length > 0) throw invalid(errors)
+  const payload = parseInput(contract.payload, submission.payload, context.payloadAt)
+  const derivedUser = submission.userId === undefined ? contract.userId?.(payload) : undefined
+  if (derivedUser !== undefined && (derivedUser.length < 1 || derivedUser.length > 200 || textFlaw(derivedUser))) {
+    throw invalid([{ pointer: context.payloadAt, detail: 'names a user id that is not 1-200 characters' }])
+  }
+  const hash = hashOf(submission)
+  return {
+    id: rules.newId(),
+    name: contract.name,
+    queue: submission.queue ?? contract.queue,
+    client: context.caller.client,
+    requestId: context.requestId,
+    traceId: context.trace.traceId,
+    traceparent: context.trace.traceparent,
+    tracestate: context.trace.tracestate,
+    userId: submission.userId ?? derivedUser ?? null,
+    tags: submission.tags ?? null,
+    // As it was sent, not as the schema understood it: nothing is dropped in silence.
+    payload: submission.payload,
+    maxAttempts: submission.maxAttempts ?? null,
+    ...times,
+    keys: keysOf(contract, payload, context.key).map((key) => ({ key, hash })),
+  }
+}
+
+function contractOf({ contracts }: SubmissionRules, name: string): Contract {
+  const contract = contracts.get(name)
+  if (contract) return contract
+  const close = closeWords(name, contracts.keys())
+  const hint = close.length > 0 ? `did you mean ${close.join(' or ')}?` : 'GET /docs lists the task types'
+  throw invalid([{ pointer: '/name', detail: `is not a task type here: ${hint}` }])
+}
+
+type Times = Pick<NewTask, 'runAt' | 'delayMs' | 'expiresAfterMs'>
+
+function timesOf({ runAt, delay, expiresAfter }: Submission, furthestMs: number, errors: PointedError[]): Times {
+  const now = Date.now()
+  const at = runAt === undefined ? undefined : Date.parse(runAt)
+  const days = Math.floor(furthestMs / 86_400_000)
+  if (at !== undefined && delay !== undefined)
+    errors.push({ pointer: '/delay', detail: 'must not stand together with runAt' })
+  if (at !== undefined && !(at <= now + furthestMs))
+    errors.push({ pointer: '/runAt', detail: `must be at most ${days} days ahead` })
+  const delayMs = delay === undefined ? null : parseDuration(delay)
+  if ((delayMs ?? 0) > furthestMs) errors.push({ pointer: '/delay', detail: `must be at most ${days}d` })
+  const expiresAfterMs = expiresAfter === undefined ? null : parseDuration(expiresAfter)
+  if (expiresAfterMs !== null) {
+    const startsInMs = delayMs ?? Math.max(0, (at ?? now) - now)
+    if (expiresAfterMs < 1_000 || expiresAfterMs > LONGEST_EXPIRY_MS) {
+      errors.push({ pointer: '/expiresAfter', detail: 'must be from 1s to 365d' })
+    } else if (expiresAfterMs <= startsInMs) {
+      errors.push({
+        pointer: '/expiresAfter',
+        detail: 'must be later than the start, or it would expire before it begins',
+      })
+    }
+  }
+  // A moment in the past is now; so no date that PostgreSQL cannot read is passed on.
+  const isAhead = at !== undefined && at > now && at <= now + furthestMs
+  return { runAt: isAhead ? new Date(at).toISOString() : null, delayMs: delayMs === 0 ? null : delayMs, expiresAfterMs }
+}
+
+/** The client's key and the contract's own stand side by side; each alone finds the task again. */
+function keysOf(contract: Contract, payload: unknown, key: string | undefined): string[] {
+  const keys = key === undefined ? [] : [`key:${key}`]
+  const derived = contract.idempotencyKey?.(payload)
+  if (derived === undefined) return keys
+  // An index row of PostgreSQL has room for about 2 700 bytes.
+  const isShort = derived.length <= 255 && textFlaw(derived) === undefined
+  const short = isShort ? derived : `sha256-${createHash('sha256').update(derived).digest('hex')}`
+  return [...keys, `name:${contract.name}:${short}`]
+}

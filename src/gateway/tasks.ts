@@ -1,0 +1,145 @@
+/** `POST /api/v1/tasks` and `POST /api/v1/conversations/end`: one task, answered 202 after its commit. */
+import { parseInput, readJson } from '../http/input.ts'
+import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
+import { Problem } from '../http/problem.ts'
+import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { NewTask } from '../store/accept.ts'
+import { type AcceptTask, counted } from './accepting.ts'
+import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'
+import { newTaskOf, type SubmissionRules } from './submission.ts'
+
+export interface TaskRoutesOptions {
+  readonly accept: AcceptTask
+  readonly rules: SubmissionRules
+  readonly waitForEnd: WaitForEnd
+  /** Reads a task as `GET /api/v1/tasks/{id}` answers it, for `Prefer: wait`. */
+  readonly readTask: (call: Call, id: string) => Promise<object | undefined>
+}
+
+const CONVERSATION_ENDED = 'conversation.ended'
+
+const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
+  tag: 'Tasks',
+  headers: {
+    'Idempotency-Key':
+      '1-255 visible ASCII characters, kept 24 h per client. The same key and body give the same answer.',
+    Prefer: '`wait=n` waits up to n seconds (at most 30) for the end of the task.',
+    traceparent: 'W3C trace context; the trace goes on through the task.',
+  },
+  answers: {
+    200: { says: 'With `Prefer: wait`: it ended in time, and this is the task.', schema: 'Task' },
+    202: {
+      says: 'Accepted and committed: it will reach SUCCESS, FAILED or CANCELLED.',
+      schema: { name: 'Accepted', schema: acceptedSchema },
+      headers: {
+        Location: 'The status of the task.',
+        'Retry-After': 'Seconds after which to look.',
+        'Idempotency-Replayed': '`true` when an earlier request with this key was accepted.',
+      },
+    },
+  },
+  problems: [
+    'malformed-json',
+    'request-too-large',
+    'unsupported-media-type',
+    'invalid-input',
+    'idempotency-key-reused',
+    'unavailable',
+  ],
+}
+
+/** Makes the routes; the second exists when `conversation.ended` is among the contracts. */
+export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
+  const submit = route({
+    method: 'post',
+    path: '/api/v1/tasks',
+    scopes: ['submit'],
+    doc: {
+      ...DOC,
+      summary: 'Submit a task',
+      body: { types: ['application/json'], schema: { name: 'Submission', schema: submissionSchema }, required: true },
+    },
+    answer: (call) => submitted(options, call, (body) => parseInput(submissionSchema, body), '/payload'),
+  })
+  if (!options.rules.contracts.has(CONVERSATION_ENDED)) return [submit]
+  const conversation = route({
+    method: 'post',
+    path: '/api/v1/conversations/end',
+    scopes: ['submit'],
+    doc: {
+      ...DOC,
+      summary: 'Tell that a conversation has ended',
+      description: `The same as submitting \`${CONVERSATION_ENDED}\` with this body as its payload.`,
+      body: { types: ['application/json'], schema: `payload.${CONVERSATION_ENDED}`, required: true },
+    },
+    answer: (call) => submitted(options, call, (payload) => ({ name: CONVERSATION_ENDED, payload }), ''),
+  })
+  return [submit, conversation]
+}
+
+async function submitted(
+  options: TaskRoutesOptions,
+  call: Call,
+  submissionOf: (body: unknown) => Submission,
+  payloadAt: string,
+): Promise<Answer> {
+  try {
+    const key = idempotencyKeyOf(call)
+    const submission = submissionOf(await readJson(call))
+    const task = newTaskOf(options.rules, submission, { ...call, key, payloadAt })
+    const { body, isReplayed } = await options.accept(task)
+    metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
+    const headers = { location: body.statusUrl, ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}) }
+    return (
+      (await waited(options, call, body.id, headers)) ?? {
+        status: 202,
+        headers: { ...headers, ...preferenceApplied(call), 'retry-after': String(secondsUntil(task)) },
+        body,
+      }
+    )
+  } catch (error) {
+    throw counted(error)
+  }
+}
+
+/** Waits as long as the client prefers. A failure here must not hide that the task was accepted. */
+async function waited(
+  options: TaskRoutesOptions,
+  call: Call,
+  id: string,
+  headers: Record<string, string>,
+): Promise<Answer | undefined> {
+  const seconds = waitSecondsOf(call)
+  if (seconds === 0) return undefined
+  try {
+    const isOver = await options.waitForEnd(id, seconds * 1_000, call.signal)
+    const task = isOver ? await options.readTask(call, id) : undefined
+    return task && { status: 200, headers: { ...headers, ...preferenceApplied(call) }, body: task }
+  } catch {
+    return undefined
+  }
+}
+
+function preferenceApplied(call: Call): Record<string, string> {
+  const seconds = waitSecondsOf(call)
+  return seconds === 0 ? {} : { 'preference-applied': `wait=${seconds}` }
+}
+
+function secondsUntil({ runAt, delayMs }: NewTask): number {
+  const ms = runAt === null ? (delayMs ?? 0) : Date.parse(runAt) - Date.now()
+  return Math.max(1, Math.ceil(ms / 1_000))
+}
+
+/**
+ * Reads `Idempotency-Key`, as it is or as a quoted string (RFC 8941).
+ * @throws Problem invalid-parameter when it is not 1-255 visible ASCII characters
+ */
+export function idempotencyKeyOf(call: Call): string | undefined {
+  const given = call.header('idempotency-key')
+  if (given === undefined) return undefined
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(given)?.[1]?.replaceAll(/\\(["\\])/g, '$1')
+  const key = quoted ?? given
+  if (IDEMPOTENCY_KEY.test(key)) return key
+  throw new Problem('invalid-parameter', 'the header Idempotency-Key must be 1-255 visible ASCII characters')
+}

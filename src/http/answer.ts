@@ -1,0 +1,59 @@
+/** Writes answers: JSON, text, or pieces as they come; and the headers that make a browser treat them as data. */
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { type Problem, problemBody } from './problem.ts'
+import type { Answer } from './route.ts'
+
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+}
+
+/**
+ * How much of a streamed answer is held for a client that reads slowly. More than a whole batch answer usually has,
+ * because a client that sends all before it reads would otherwise wait for us while we wait for it.
+ */
+const HELD_BYTES = 4 * 1024 * 1024
+
+/** Sends an answer. A stream that fails midway ends the connection, so that it cannot be taken for complete. */
+export async function sendAnswer(
+  response: ServerResponse,
+  { status, headers = {}, body, content }: Answer,
+): Promise<void> {
+  const type = content?.type ?? (body === undefined ? undefined : 'application/json; charset=utf-8')
+  const all = { ...SECURITY_HEADERS, ...(type === undefined ? {} : { 'content-type': type }), ...headers }
+  const text = content?.text ?? (body === undefined ? '' : JSON.stringify(body))
+  if (typeof text === 'string') {
+    // A 304 and a 204 have no body, and so no length of one.
+    const length = status === 304 || status === 204 ? {} : { 'content-length': Buffer.byteLength(text) }
+    response.writeHead(status, { ...all, ...length }).end(text)
+    return
+  }
+  response.writeHead(status, all)
+  response.flushHeaders()
+  for await (const piece of text) {
+    if (response.destroyed) return
+    response.write(piece)
+    if (response.writableLength > HELD_BYTES) await Promise.race([once(response, 'drain'), once(response, 'close')])
+  }
+  response.end()
+}
+
+/** Sends a problem, or ends the connection when an answer had already begun. */
+export function sendProblem(
+  response: ServerResponse,
+  problem: Problem,
+  of: { requestId: string; traceId: string },
+): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const text = JSON.stringify(problemBody(problem, of))
+  const headers = { ...SECURITY_HEADERS, 'content-type': 'application/problem+json', ...problem.headers }
+  response.writeHead(problem.status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+}

@@ -1,0 +1,146 @@
+/**
+ * The way of a request, and the only door of express: head, caller, scope, route, answer. Whatever is thrown on the way
+ * becomes a problem+json answer, and every answer carries the request id.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import express from 'express'
+import type { Log } from '../runtime/log.ts'
+import { sendAnswer, sendProblem } from './answer.ts'
+import { type Authenticate, requireScope } from './auth.ts'
+import { checkHead, type Head, headOf } from './head.ts'
+import { Problem } from './problem.ts'
+import type { Call, Route } from './route.ts'
+
+export interface ApiOptions {
+  readonly routes: readonly Route[]
+  readonly authenticate: Authenticate
+  /** Tells whether an error means that the database is away: it is answered 503. */
+  readonly isOutage: (error: unknown) => boolean
+  readonly log: Log
+}
+
+export interface Api {
+  handle(request: IncomingMessage, response: ServerResponse): void
+  /** Ends the waits of all calls under way, so that they answer now. */
+  endWaits(): void
+}
+
+type Locals = { head: Head }
+type Response = express.Response<unknown, Locals>
+
+/** Makes the request listener of all routes. It never throws, and no request ends without an answer. */
+export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): Api {
+  const app = express()
+  for (const setting of ['x-powered-by', 'etag', 'query parser']) app.disable(setting)
+  app.enable('case sensitive routing')
+  app.enable('strict routing')
+  const waits = new Set<AbortController>()
+
+  async function answer(one: Route, request: express.Request, response: Response): Promise<void> {
+    const { head } = response.locals
+    const wait = new AbortController()
+    waits.add(wait)
+    response.once('close', () => {
+      waits.delete(wait)
+      wait.abort()
+    })
+    const isPublic = one.scopes.length === 0
+    const caller = isPublic ? { client: 'anonymous', scopes: [] } : await authenticate(request)
+    if (!isPublic) requireScope(caller, one.scopes)
+    const call: Call = {
+      request,
+      url: new URL(request.url, 'http://here'),
+      params: request.params as Record<string, string>,
+      ...head,
+      caller,
+      signal: wait.signal,
+      header: (name) => request.get(name),
+    }
+    const made = await one.answer(call)
+    log.debug(
+      {
+        method: request.method,
+        path: one.path,
+        status: made.status,
+        request_id: head.requestId,
+        client: caller.client,
+      },
+      'request answered',
+    )
+    await sendAnswer(response, made)
+  }
+
+  function fail(error: unknown, request: IncomingMessage, response: Response): void {
+    const { head } = response.locals
+    const problem = problemOf(error, isOutage)
+    const fields = { request_id: head.requestId, path: request.url?.slice(0, 200), problem: problem.slug }
+    if (problem.slug === 'internal') log.error({ ...fields, error }, 'request failed')
+    else log.debug({ ...fields, detail: problem.message }, 'request refused')
+    sendProblem(response, problem, { requestId: head.requestId, traceId: head.trace.traceId })
+  }
+
+  app.use((request, response: Response, next) => {
+    const head = headOf(request)
+    response.locals.head = head
+    response.setHeader('x-request-id', head.requestId)
+    try {
+      checkHead(request)
+      const expects = request.headers.expect
+      if (expects !== undefined && expects.toLowerCase() !== '100-continue') {
+        throw new Problem('expectation-failed', 'the only expectation known is 100-continue')
+      }
+    } catch (error) {
+      return fail(error, request, response)
+    }
+    next()
+  })
+
+  for (const [path, onPath] of Map.groupBy(routes, ({ path }) => path)) {
+    const place = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'))
+    for (const one of onPath) {
+      place[one.method]((request, response: Response) => {
+        answer(one, request, response).catch((error: unknown) => fail(error, request, response))
+      })
+    }
+    const methods = onPath.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
+    const allow = [...methods, 'OPTIONS'].join(', ')
+    place.all((request, response: Response) => {
+      if (request.method === 'OPTIONS') return void sendAnswer(response, { status: 204, headers: { allow } })
+      fail(
+        new Problem('method-not-allowed', `${request.method} is not one of ${allow}`, { headers: { allow } }),
+        request,
+        response,
+      )
+    })
+  }
+
+  app.use((request, response: Response) => {
+    fail(new Problem('not-found', `there is nothing at ${request.path.slice(0, 200)}; see /docs`), request, response)
+  })
+  // Express knows an error handler by its four parameters.
+  app.use((error: unknown, request: express.Request, response: Response, _next: express.NextFunction) => {
+    fail(error, request, response)
+  })
+
+  return {
+    handle: (request, response) => app(request, response),
+    endWaits() {
+      for (const wait of waits) wait.abort()
+    },
+  }
+}
+
+function problemOf(error: unknown, isOutage: (error: unknown) => boolean): Problem {
+  if (error instanceof Problem) return error
+  if (isOutage(error)) {
+    return new Problem('unavailable', 'the database does not answer; repeat this after a while', {
+      headers: { 'retry-after': '2' },
+      cause: error,
+    })
+  }
+  // What express throws of its own accord: a path that cannot be decoded.
+  if (error instanceof URIError) return new Problem('malformed-request', 'the path cannot be decoded', { cause: error })
+  return new Problem('internal', 'something of ours failed; the log has the cause under this request id', {
+    cause: error,
+  })
+}

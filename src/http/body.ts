@@ -1,0 +1,90 @@
+/** Reads the bytes of a body within bounds: whole, or line by line as they arrive. */
+import { Problem } from './problem.ts'
+import type { Call } from './route.ts'
+
+/**
+ * Reads the whole body.
+ * A body that is too large is read no further; what still arrives is thrown away, so that the client gets its answer.
+ *
+ * @param atMost bytes
+ * @throws Problem request-too-large, unsupported-media-type (compressed), or malformed-request when it breaks off
+ */
+export async function readBody(call: Call, atMost: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of chunksOf(call, atMost)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** A line, or that there was one longer than allowed. */
+export type Line = { readonly bytes: Buffer } | { readonly tooLong: true }
+
+/**
+ * Reads the body line by line; a line ends with LF or CR LF, and blank ones are left out.
+ * Reading goes no faster than the lines are taken.
+ *
+ * @param atMost bytes of the whole body
+ * @param lineAtMost bytes of one line; a longer one is skipped and reported
+ */
+export async function* readLines(call: Call, atMost: number, lineAtMost: number): AsyncGenerator<Line> {
+  let held: Buffer[] = []
+  let size = 0
+  const take = (): Line | undefined => {
+    const line = Buffer.concat(held)
+    const length = size
+    held = []
+    size = 0
+    if (length > lineAtMost) return { tooLong: true }
+    return line.some((byte) => byte !== 0x20 && byte !== 0x0d && byte !== 0x09) ? { bytes: line } : undefined
+  }
+  const hold = (part: Buffer): void => {
+    size += part.length
+    if (size > lineAtMost) held = []
+    else held.push(part)
+  }
+  for await (const chunk of chunksOf(call, atMost)) {
+    let from = 0
+    for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, from)) {
+      hold(chunk.subarray(from, end))
+      from = end + 1
+      const line = take()
+      if (line) yield line
+    }
+    hold(chunk.subarray(from))
+  }
+  const last = take()
+  if (last) yield last
+}
+
+/**
+ * Refuses what the head already tells to be unreadable; for those that answer while they read.
+ * @throws Problem request-too-large or unsupported-media-type
+ */
+export function checkBodyHead({ header }: Call, atMost: number): void {
+  const encoding = header('content-encoding')
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new Problem('unsupported-media-type', 'the body is compressed: send it without Content-Encoding')
+  }
+  if (Number(header('content-length') ?? 0) > atMost) throw tooLarge(atMost)
+}
+
+const tooLarge = (atMost: number): Problem =>
+  new Problem('request-too-large', `the body is larger than ${atMost} bytes`)
+
+async function* chunksOf(call: Call, atMost: number): AsyncGenerator<Buffer> {
+  checkBodyHead(call, atMost)
+  const { request } = call
+  let total = 0
+  try {
+    // Leaving the loop must not destroy the stream: that would close the connection before the answer is sent.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      total += chunk.length
+      if (total > atMost) throw tooLarge(atMost)
+      yield chunk
+    }
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw new Problem('malformed-request', 'the body broke off', { cause: error })
+  } finally {
+    request.resume()
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Reads what every request's head must tell: its id and trace. Refuses heads that a proxy in front might have understood
+ * differently (request smuggling): Node lets these through.
+ */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { type TraceContext, traceFrom } from '../core/trace.ts'
+import { Problem } from './problem.ts'
+
+export const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
+export const MAX_HEADERS = 100
+
+export interface Head {
+  readonly requestId: string
+  readonly trace: TraceContext
+  readonly receivedAt: number
+}
+
+/** Reads the request id, or makes one when there is none or it is not one; likewise the trace. Never throws. */
+export function headOf(request: IncomingMessage): Head {
+  const given = text(request, 'x-request-id')
+  return {
+    requestId: given !== undefined && REQUEST_ID.test(given) ? given : randomUUID(),
+    trace: traceFrom(text(request, 'traceparent'), text(request, 'tracestate')),
+    receivedAt: performance.now(),
+  }
+}
+
+/**
+ * Refuses an ambiguous head.
+ * @throws Problem malformed-request or headers-too-large
+ */
+export function checkHead(request: IncomingMessage): void {
+  const { rawHeaders } = request
+  const refuse = (what: string): never => {
+    throw new Problem('malformed-request', what, { headers: { connection: 'close' } })
+  }
+  if (rawHeaders.length / 2 > MAX_HEADERS) {
+    throw new Problem('headers-too-large', `more than ${MAX_HEADERS} headers`, { headers: { connection: 'close' } })
+  }
+  const count = (name: string): number =>
+    rawHeaders.filter((raw, index) => index % 2 === 0 && raw.toLowerCase() === name).length
+  if (count('host') > 1) refuse('more than one Host header')
+  if (count('content-length') > 1) refuse('more than one Content-Length header')
+  const encoding = request.headers['transfer-encoding']
+  if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || count('transfer-encoding') > 1)) {
+    refuse('the only Transfer-Encoding is chunked')
+  }
+  if (encoding !== undefined && request.headers['content-length'] !== undefined) {
+    refuse('both Transfer-Encoding and Content-Length')
+  }
+  if (!request.url?.startsWith('/')) refuse('the request target must be a path')
+  try {
+    decodeURIComponent((request.url as string).replaceAll('+', ' '))
+  } catch {
+    refuse('the path or query has percent-encoding that is not UTF-8')
+  }
+}
+
+function text(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}

@@ -1,0 +1,132 @@
+/**
+ * Turns what a client sent into values that are known to fit: strict JSON, storable text, the schema, known parameters.
+ * Whatever does not fit is a Problem that names the place.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { z } from 'zod'
+import { closeWords } from '../core/nearest.ts'
+import { findFlaws, textFlaw } from '../core/storable.ts'
+import { readBody } from './body.ts'
+import { type PointedError, Problem } from './problem.ts'
+import type { Call } from './route.ts'
+
+export const BODY_LIMIT_BYTES = 256 * 1024
+
+/**
+ * Reads the media type of the body.
+ * @returns the one of `allowed` that it is
+ * @throws Problem unsupported-media-type for any other, or another charset than UTF-8
+ */
+export function mediaTypeOf(call: Call, allowed: readonly string[]): string {
+  const [type = '', ...parameters] = (call.header('content-type') ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase())
+  const isUtf8Only = parameters.every((parameter) => /^charset="?utf-8"?$/.test(parameter))
+  if (allowed.includes(type) && isUtf8Only) return type
+  throw new Problem('unsupported-media-type', `send Content-Type: ${allowed.join(' or ')}, in UTF-8`, {
+    headers: { accept: allowed.join(', ') },
+  })
+}
+
+/**
+ * Reads a JSON body of at most 256 KiB that can be stored as it was sent.
+ * @throws Problem unsupported-media-type, request-too-large, malformed-json or invalid-input
+ */
+export async function readJson(call: Call): Promise<unknown> {
+  mediaTypeOf(call, ['application/json'])
+  return parseJson(await readBody(call, BODY_LIMIT_BYTES))
+}
+
+/** Reads a JSON body if there is one, else gives an empty object. */
+export async function readOptionalJson(call: Call): Promise<unknown> {
+  const isEmpty = call.header('transfer-encoding') === undefined && Number(call.header('content-length') ?? 0) === 0
+  return isEmpty ? {} : readJson(call)
+}
+
+/** Reads bytes as one JSON text that can be stored. */
+export function parseJson(bytes: Buffer): unknown {
+  const value = parseJsonText(bytes)
+  refuseFlaws(value)
+  return value
+}
+
+/** Reads bytes as one JSON text, without looking into it. */
+export function parseJsonText(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw new Problem('malformed-json', 'the body is not valid UTF-8')
+  if (bytes.length === 0) throw new Problem('malformed-json', 'the body is empty')
+  try {
+    return JSON.parse(bytes.toString('utf8')) as unknown
+  } catch (error) {
+    throw new Problem('malformed-json', (error as Error).message)
+  }
+}
+
+/** Refuses a value that PostgreSQL could not store and give back as it was sent. */
+export function refuseFlaws(value: unknown): void {
+  const flaws = findFlaws(value)
+  if (flaws.length > 0) throw invalid(flaws)
+}
+
+/**
+ * Checks a value against a schema.
+ * @param at JSON Pointer of the value in the body
+ * @throws Problem invalid-input with a pointer to every place that does not fit, at most 20
+ */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown, at = ''): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw invalid(parsed.error.issues.flatMap((issue) => pointedErrors(issue, at, schema)))
+}
+
+/** Makes the problem that points at places of the body. */
+export function invalid(errors: readonly PointedError[]): Problem {
+  const [first] = errors
+  const more = errors.length > 1 ? `, and ${errors.length - 1} more` : ''
+  return new Problem(
+    'invalid-input',
+    first ? `${first.pointer || 'the body'}: ${first.detail}${more}` : 'the input does not fit',
+    { errors },
+  )
+}
+
+function pointedErrors(issue: z.core.$ZodIssue, at: string, schema: z.ZodType): PointedError[] {
+  const pointer = `${at}${issue.path.map((key) => `/${escapePointer(String(key))}`).join('')}`
+  if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }]
+  const known = issue.path.length === 0 && 'shape' in schema ? Object.keys(schema.shape as object) : []
+  return issue.keys.slice(0, 20).map((key) => ({
+    pointer: `${pointer}/${escapePointer(key)}`,
+    detail: `is not a known field${suggestion(key, known)}`,
+  }))
+}
+
+const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+
+const suggestion = (word: string, known: readonly string[]): string => {
+  const close = closeWords(word.slice(0, 100), known)
+  return close.length > 0 ? `: did you mean ${close.join(' or ')}?` : ''
+}
+
+/**
+ * Checks the query of a URL: each parameter known, given once, storable, and as the schema says.
+ * @throws Problem invalid-parameter naming the parameter, and for an unknown one the closest known
+ */
+export function parseQuery<Query extends z.ZodObject>(schema: Query, url: URL): z.output<Query> {
+  const known = Object.keys(schema.shape)
+  const refuse = (name: string, what: string): never => {
+    throw new Problem('invalid-parameter', `query parameter "${name.slice(0, 100)}" ${what}`)
+  }
+  const values = new Map<string, string>()
+  for (const [name, value] of url.searchParams) {
+    const hint =
+      suggestion(name, known) || (known.length > 0 ? `; known are ${known.join(', ')}` : '; none are known here')
+    if (!known.includes(name)) refuse(name, `is not known${hint}`)
+    if (values.has(name)) refuse(name, 'is given more than once')
+    const flaw = textFlaw(value)
+    if (flaw !== undefined) refuse(name, flaw)
+    values.set(name, value)
+  }
+  const parsed = schema.safeParse(Object.fromEntries(values))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  return refuse(String(issue?.path[0] ?? ''), `does not fit: ${issue?.message ?? ''}`)
+}

@@ -1,0 +1,85 @@
+/**
+ * A route is a value: where it answers, who may call, what it takes, how it is documented and what it does. The server
+ * and the OpenAPI document are both made from the same list, so neither can have what the other lacks.
+ */
+import type { IncomingMessage } from 'node:http'
+import { z } from 'zod'
+import type { Caller, Scope } from '../core/caller.ts'
+import type { TraceContext } from '../core/trace.ts'
+import { parseQuery } from './input.ts'
+import type { ProblemSlug } from './problem.ts'
+
+/** One request, as a route sees it. */
+export interface Call {
+  /** To read the body from, by the functions of `body.ts` and `input.ts`. */
+  readonly request: IncomingMessage
+  readonly url: URL
+  readonly params: Readonly<Record<string, string>>
+  readonly requestId: string
+  readonly trace: TraceContext
+  readonly caller: Caller
+  /** `performance.now()` when its head had arrived. */
+  readonly receivedAt: number
+  /** Aborts when the client has gone or the server is stopping: ends waits, never work. */
+  readonly signal: AbortSignal
+  header(name: string): string | undefined
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Sent as it is, instead of `body`. Pieces of an iterable are sent as they come. */
+  readonly content?: { readonly type: string; readonly text: string | AsyncIterable<string> }
+}
+
+/** A schema under the name it has in the document; a name alone refers to one that another route brings. */
+export type NamedSchema = { readonly name: string; readonly schema: z.ZodType } | string
+
+export interface RouteDoc {
+  readonly summary: string
+  readonly description?: string
+  readonly tag: 'Tasks' | 'Requests' | 'Operations' | 'Health' | 'Documentation'
+  /** Request headers that the route reads, with a sentence each. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: { readonly types: readonly string[]; readonly schema: NamedSchema; readonly required: boolean }
+  readonly answers: Readonly<Record<number, AnswerDoc>>
+  readonly problems?: readonly ProblemSlug[]
+}
+
+export interface AnswerDoc {
+  readonly says: string
+  readonly type?: string
+  readonly schema?: NamedSchema
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+interface RouteInput<Query extends z.ZodObject> {
+  readonly method: 'get' | 'post'
+  /** As in OpenAPI: `/api/v1/tasks/{id}`. */
+  readonly path: string
+  /** The caller needs one of these scopes, or `admin`; none for a route that everybody may call. */
+  readonly scopes: readonly Scope[]
+  /** Every parameter that may stand in the query; others are answered 400. */
+  readonly query?: Query
+  readonly doc: RouteDoc
+  readonly answer: (call: Call, query: z.output<Query>) => Promise<Answer>
+}
+
+export interface Route extends Omit<RouteInput<z.ZodObject>, 'answer' | 'query'> {
+  readonly query: z.ZodObject
+  readonly answer: (call: Call) => Promise<Answer>
+}
+
+const NO_QUERY = z.strictObject({})
+
+/** Makes a route whose `answer` gets the query already checked. */
+export function route<Query extends z.ZodObject = typeof NO_QUERY>(input: RouteInput<Query>): Route {
+  const query = input.query ?? NO_QUERY
+  return {
+    ...input,
+    query,
+    answer: async (call) => input.answer(call, parseQuery(query, call.url) as z.output<Query>),
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The API's server as a service: limits on how slowly and how much a client may send, problems for what is not HTTP,
+ * and a stop that lets requests in flight finish.
+ *
+ * Wiring: `createHttpServer({ config, log, findCaller: (key) => findCaller(db, key), isOutage, routes: [...] })`
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Log } from '../runtime/log.ts'
+import type { Service } from '../runtime/service.ts'
+import { SECURITY_HEADERS } from './answer.ts'
+import { createApi } from './app.ts'
+import { authenticateByKey, authenticateNobody, type FindCaller } from './auth.ts'
+import { MAX_HEADERS } from './head.ts'
+import { Problem, type ProblemSlug, problemBody } from './problem.ts'
+import type { Route } from './route.ts'
+
+/**
+ * `connectionsCheckingInterval` is what makes the others hold: with Node's 30 s a socket outlived `headersTimeout: 5000`
+ * by 20 s. `keepAliveTimeout` is longer than the 60 s after which common load balancers let go of an idle connection.
+ */
+const LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16_384,
+  requireHostHeader: true,
+} as const
+
+export interface HttpServerOptions {
+  readonly config: { readonly httpHost: string; readonly httpPort: number; readonly auth: 'on' | 'off' }
+  readonly log: Log
+  readonly findCaller: FindCaller
+  readonly isOutage: (error: unknown) => boolean
+  readonly routes: readonly Route[]
+}
+
+export interface HttpServer extends Service {
+  /** The port in use, once started. */
+  readonly port: number
+}
+
+/** Makes the server; it listens once started. `stop` answers what is in flight and closes every connection. */
+export function createHttpServer({ config, log, findCaller, isOutage, routes }: HttpServerOptions): HttpServer {
+  const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
+  const api = createApi({ routes, authenticate, isOutage, log })
+  let server: Server | undefined
+
+  function make(): Server {
+    const made = createServer(LIMITS, (request, response) => {
+      if (server !== made) response.setHeader('connection', 'close')
+      response.once('finish', () => {
+        if (server !== made) setImmediate(() => made.closeIdleConnections())
+      })
+      api.handle(request, response)
+    })
+    // Node drops what is beyond this in silence; one more than allowed lets `checkHead` see that there was more.
+    made.maxHeadersCount = MAX_HEADERS + 1
+    made.on('checkExpectation', (request, response) => api.handle(request, response))
+    made.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      log.debug({ code: error.code }, 'a connection did not speak HTTP')
+      refuseRaw(error.code, socket)
+    })
+    return made
+  }
+
+  return {
+    name: 'http server',
+    get port() {
+      return (server?.address() as AddressInfo | null)?.port ?? config.httpPort
+    },
+    async start() {
+      if (server) return
+      if (config.auth === 'off') log.warn({}, 'authentication is off: everybody may do everything')
+      const made = make()
+      await new Promise<void>((resolve, reject) => {
+        made.once('error', reject)
+        made.listen(config.httpPort, config.httpHost, () => resolve())
+      })
+      server = made
+      log.info({ host: config.httpHost, port: this.port }, 'the api listens')
+    },
+    async stop() {
+      const closing = server
+      server = undefined
+      if (!closing) return
+      const closed = new Promise((resolve) => closing.close(resolve))
+      closing.closeIdleConnections()
+      api.endWaits()
+      await closed
+    },
+  }
+}
+
+const RAW_PROBLEMS: Readonly<Record<string, ProblemSlug>> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+}
+
+/** Answers bytes that never became a request. */
+function refuseRaw(code: string | undefined, socket: Duplex): void {
+  if (!socket.writable || code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const problem = new Problem(
+    RAW_PROBLEMS[code ?? ''] ?? 'malformed-request',
+    'what arrived is not a valid HTTP request',
+  )
+  const requestId = randomUUID()
+  const body = JSON.stringify(problemBody(problem, { requestId, traceId: randomBytes(16).toString('hex') }))
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': requestId,
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  socket.end(`HTTP/1.1 ${problem.status} Refused\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+}

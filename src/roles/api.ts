@@ -1,0 +1,112 @@
+/** The api role: the gateway, the relay, the auditor and the status calls, in one process. */
+import { createAuditor } from '../audit/auditor.ts'
+import { createGauges } from '../audit/gauges.ts'
+import { createRetention } from '../audit/retention.ts'
+import { createDepthProbe } from '../broker/depth.ts'
+import { createPublisher } from '../broker/publisher.ts'
+import { topologyOf } from '../broker/topology.ts'
+import { createAcceptor } from '../gateway/acceptor.ts'
+import { createGatewayRoutes } from '../gateway/routes.ts'
+import { createHttpServer, type HttpServer } from '../http/server.ts'
+import { createRelay } from '../relay/relay.ts'
+import { VERSION } from '../runtime/build-info.ts'
+import type { Config } from '../runtime/config.ts'
+import type { Log } from '../runtime/log.ts'
+import { createLoop } from '../runtime/loop.ts'
+import type { Readiness } from '../runtime/metrics-server.ts'
+import type { Service } from '../runtime/service.ts'
+import { withDocs } from '../status/docs.ts'
+import { readinessOf } from '../status/health.ts'
+import { createStatusRoutes } from '../status/routes.ts'
+import { createTaskReader } from '../status/tasks.ts'
+import { createWaiter } from '../status/waiter.ts'
+import { findCaller } from '../store/api-keys.ts'
+import { createIdClock } from '../store/clock.ts'
+import { isOutage, openDb } from '../store/db.ts'
+import { finishedAmong } from '../store/reads.ts'
+import { contractsFor } from '../tasks/contracts.ts'
+import { queuesOf, rungsOf } from './rungs.ts'
+
+export interface BuiltApi {
+  readonly services: readonly Service[]
+  readonly http: HttpServer
+  ready(): Promise<Readiness>
+}
+
+/** Puts an api together; nothing connects before it is started. */
+export function buildApi(config: Config, log: Log): BuiltApi {
+  const contracts = contractsFor(config.trialTasks === 'on')
+  const queues = queuesOf(contracts, config.queues)
+  const { databaseUrl: url, resultTtlMs, taskRetentionMs, leaseSeconds } = config
+  // Accepting has connections of its own: neither reads nor the relay's work can make a 202 wait.
+  const acceptDb = openDb({ url, log, poolSize: 2, name: 'api accept' })
+  const db = openDb({ url, log, poolSize: config.dbPool, name: 'api' })
+
+  const topology = topologyOf(queues, rungsOf(contracts, config.retryLadderMs))
+  const publisher = createPublisher({ url: config.amqpUrl, name: `relay ${config.consumerName}`, log, topology })
+  const depth = createDepthProbe({ url: config.amqpUrl, name: `depth ${config.consumerName}`, log })
+  const relay = createRelay({ db, publisher, log })
+  const acceptor = createAcceptor({
+    db: acceptDb,
+    fastPath: relay,
+    // Without keys anybody can name himself anything, and every name would be a series of its own.
+    clientLabel: (client) => (config.auth === 'on' ? client : 'other'),
+  })
+
+  const clock = createIdClock()
+  const adjustClock = createLoop({
+    name: 'clock',
+    everyMs: 60_000,
+    log,
+    step: async () => {
+      await clock.adjust(db)
+      return false
+    },
+  })
+  const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
+  const readTask = createTaskReader(db, resultTtlMs)
+  const broker = (): { connected: boolean; detail: string } => ({
+    connected: publisher.state === 'ready',
+    detail: publisher.trouble ?? publisher.state,
+  })
+  const routes = [
+    ...createGatewayRoutes({
+      db,
+      acceptor,
+      rules: { contracts, queues: new Set(queues), newId: clock.newId, taskRetentionMs },
+      acceptMode: config.acceptMode,
+      waitForEnd: waiter.waitForEnd,
+      readTask,
+    }),
+    ...createStatusRoutes({ db, resultTtlMs, readTask, waitForEnd: waiter.waitForEnd, broker }),
+  ]
+  const http = createHttpServer({
+    config,
+    log,
+    findCaller: (key) => findCaller(db, key),
+    isOutage,
+    routes: withDocs(routes, contracts, VERSION),
+  })
+  const pools: Service = {
+    name: 'api pools',
+    start: async () => undefined,
+    stop: async () => void (await Promise.all([acceptDb.close(), db.close()])),
+  }
+  const readyOf = (queue: string): number => depth.lastKnown(queue)?.ready ?? 0
+  return {
+    http,
+    services: [
+      pools,
+      adjustClock,
+      publisher,
+      depth,
+      relay,
+      createAuditor({ db, depth, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
+      createRetention({ db, resultTtlMs, taskRetentionMs, log }),
+      createGauges({ db, queues, readyOf, log }),
+      waiter,
+      http,
+    ],
+    ready: () => readinessOf(db),
+  }
+}

@@ -1,0 +1,62 @@
+/** The consumer role: leases, subscriptions and handlers. It serves only its metrics and health. */
+import { topologyOf } from '../broker/topology.ts'
+import { createConsumer } from '../consumer/consumer.ts'
+import { createWatchdog } from '../consumer/watchdog.ts'
+import type { Handlers } from '../core/handler.ts'
+import { VERSION } from '../runtime/build-info.ts'
+import type { Config } from '../runtime/config.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Readiness } from '../runtime/metrics-server.ts'
+import type { Service } from '../runtime/service.ts'
+import { openDb } from '../store/db.ts'
+import { handlersFor } from '../tasks/handlers.ts'
+import { rungsOf } from './rungs.ts'
+
+export interface BuiltConsumer {
+  readonly services: readonly Service[]
+  /** Tells whether it takes work now. */
+  ready(): Promise<Readiness>
+}
+
+/** Puts a consumer together; nothing connects before it is started. */
+export function buildConsumer(config: Config, log: Log): BuiltConsumer {
+  const handlers: Handlers = handlersFor(config.trialTasks === 'on')
+  const contracts = new Map([...handlers].map(([name, { contract }]) => [name, contract]))
+  const name = config.consumerName
+  const open = { url: config.databaseUrl, log }
+  // Three pools, so that none of the three can be kept waiting by another: the lease, claims and settles, transactions.
+  const leaseDb = openDb({ ...open, poolSize: 1, name: `${name} lease`, queryTimeoutMs: config.leaseSeconds * 300 })
+  const db = openDb({ ...open, poolSize: 3, name: `${name} claims` })
+  // Waiting for a row lock is bounded by the task's deadline, not by a statement's.
+  const effectsDb = openDb({ ...open, poolSize: config.dbPool, name: `${name} effects`, queryTimeoutMs: 0 })
+  const consumer = createConsumer({
+    name,
+    version: VERSION,
+    amqpUrl: config.amqpUrl,
+    topology: topologyOf(config.queues.keys(), rungsOf(contracts, config.retryLadderMs)),
+    queues: config.queues,
+    handlers,
+    ladderMs: config.retryLadderMs,
+    leaseSeconds: config.leaseSeconds,
+    drainGraceSeconds: config.drainGraceSeconds,
+    db,
+    leaseDb,
+    effectsDb,
+    log,
+  })
+  const pools: Service = {
+    name: 'consumer pools',
+    start: async () => undefined,
+    stop: async () => void (await Promise.all([db.close(), leaseDb.close(), effectsDb.close()])),
+  }
+  return {
+    services: [pools, createWatchdog(config.leaseSeconds), consumer],
+    ready: async () => {
+      const checks = {
+        broker: consumer.link.state === 'ready' ? 'ok' : `${consumer.link.state}: ${consumer.link.trouble ?? 'no session yet'}`,
+        lease: consumer.lifeId === undefined ? 'no lease from the database' : 'ok',
+      }
+      return { ready: Object.values(checks).every((check) => check === 'ok'), checks }
+    },
+  }
+}

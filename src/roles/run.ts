@@ -1,0 +1,40 @@
+/** Runs a role: reads the settings, starts its services, and says that it is ready. */
+import { readConfig } from '../runtime/config.ts'
+import { createLog } from '../runtime/log.ts'
+import { createMetricsServer, type Readiness } from '../runtime/metrics-server.ts'
+import { runUntilSignal, type Service } from '../runtime/service.ts'
+import { buildApi } from './api.ts'
+import { buildConsumer } from './consumer.ts'
+
+export const ROLES = ['api', 'consumer', 'all'] as const
+export type Role = (typeof ROLES)[number]
+
+/** What stopping may take beyond the grace period that the running tasks are given. */
+const STOP_MARGIN_SECONDS = 15
+
+/** Runs until SIGTERM or SIGINT. @throws ConfigError when the settings do not fit */
+export async function runRole(role: Role): Promise<number> {
+  const config = readConfig(process.env)
+  const log = createLog(config.logLevel, role)
+  const api = role === 'consumer' ? undefined : buildApi(config, log)
+  const consumer = role === 'api' ? undefined : buildConsumer(config, log)
+  const metricsServer = createMetricsServer(config.httpHost, config.metricsPort, async () => {
+    const parts = await Promise.all([api?.ready(), consumer?.ready()])
+    return parts.reduce<Readiness>(
+      (all, part) => ({ ready: all.ready && (part?.ready ?? true), checks: { ...all.checks, ...part?.checks } }),
+      { ready: true, checks: {} },
+    )
+  })
+  const announce: Service = {
+    name: 'announcement',
+    start: async () => {
+      log.info({ metricsPort: metricsServer.port, ...(api ? { httpPort: api.http.port } : {}) }, `${role} ready`)
+    },
+    stop: async () => undefined,
+  }
+  const services = [metricsServer, ...(consumer?.services ?? []), ...(api?.services ?? []), announce]
+  const deadlineSeconds = STOP_MARGIN_SECONDS + (consumer ? config.drainGraceSeconds : 0)
+  await runUntilSignal(services, log, deadlineSeconds * 1_000)
+  return 0
+}
+

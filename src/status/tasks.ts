@@ -1,0 +1,90 @@
+/** `GET /api/v1/tasks/{id}` and `/{id}/status`: where a task stands, with its attempts; can wait for the end. */
+import { createHash } from 'node:crypto'
+import { isFinished } from '../core/states.ts'
+import { viewerOf } from '../http/auth.ts'
+import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
+import { Problem } from '../http/problem.ts'
+import { type Answer, type Call, type Route, route } from '../http/route.ts'
+import type { Db } from '../store/db.ts'
+import { readAttempts, readTask } from '../store/reads.ts'
+import { type TaskJson, taskJson, taskSchema } from './task-json.ts'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Reads a task as this caller may see it, or nothing. */
+export type ReadTaskJson = (call: Call, id: string) => Promise<TaskJson | undefined>
+
+/** Makes the reader that answers these routes and, handed over by main.ts, `Prefer: wait` of a submission. */
+export function createTaskReader(db: Db, resultTtlMs: number): ReadTaskJson {
+  return async (call, id) => {
+    const viewer = viewerOf(call.caller)
+    const task = await readTask(db, viewer, id, resultTtlMs)
+    if (!task) return undefined
+    const attempts = await readAttempts(db, [task.id])
+    return taskJson(task, attempts.get(task.id) ?? [], viewer)
+  }
+}
+
+/** Makes the routes. */
+export function createTaskStatusRoutes(read: ReadTaskJson, waitForEnd: WaitForEnd): Route[] {
+  return ['/api/v1/tasks/{id}', '/api/v1/tasks/{id}/status'].map((path) =>
+    route({
+      method: 'get',
+      path,
+      scopes: ['read', 'operate'],
+      doc: {
+        tag: 'Tasks',
+        summary: path.endsWith('/status') ? 'Read a task (the same as without /status)' : 'Read a task',
+        headers: {
+          Prefer: '`wait=n` answers when the task has ended, or after n seconds (at most 30).',
+          'If-None-Match': 'An ETag of an earlier answer: 304 when nothing has changed.',
+        },
+        answers: {
+          200: {
+            says: 'The task. One that FAILED is read like any other.',
+            schema: { name: 'Task', schema: taskSchema },
+            headers: {
+              ETag: 'Changes with the task.',
+              'Retry-After': 'Seconds after which to look again; absent once it has ended.',
+            },
+          },
+          304: { says: 'Nothing has changed.' },
+        },
+        problems: ['not-found', 'unavailable'],
+      },
+      answer: (call) => answerTask(call, read, waitForEnd),
+    }),
+  )
+}
+
+async function answerTask(call: Call, read: ReadTaskJson, waitForEnd: WaitForEnd): Promise<Answer> {
+  const id = call.params.id?.toLowerCase() ?? ''
+  const nothing = new Problem('not-found', `there is no task ${id.slice(0, 100)}`)
+  if (!UUID.test(id)) throw nothing
+  let task = await read(call, id)
+  const seconds = waitSecondsOf(call)
+  if (task && seconds > 0 && !isFinished(task.status)) {
+    await waitForEnd(id, seconds * 1_000, call.signal)
+    task = await read(call, id)
+  }
+  if (!task) throw nothing
+  const etag = `"${createHash('sha256').update(JSON.stringify(task)).digest('base64url').slice(0, 27)}"`
+  const headers = {
+    etag,
+    'cache-control': 'no-cache',
+    ...(seconds > 0 ? { 'preference-applied': `wait=${seconds}` } : {}),
+    ...(isFinished(task.status) ? {} : { 'retry-after': String(secondsUntilWorthALook(task)) }),
+  }
+  return namesTag(call.header('if-none-match'), etag) ? { status: 304, headers } : { status: 200, headers, body: task }
+}
+
+/** A task that waits for its time is not worth a look before it; never more than a minute, for a retry may be quicker. */
+function secondsUntilWorthALook({ dueAt, status }: TaskJson): number {
+  if (dueAt === null || status === 'RUNNING') return 1
+  return Math.min(60, Math.max(1, Math.ceil((Date.parse(dueAt) - Date.now()) / 1_000)))
+}
+
+function namesTag(ifNoneMatch: string | undefined, etag: string): boolean {
+  const tags = ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
+  return tags.includes(etag) || tags.includes('*')
+}

@@ -1,0 +1,127 @@
+/**
+ * Begins attempts. A message (id, n) begins attempt n if the task waits and its attempt is below n, and only while the
+ * asking consumer's lease is alive. The same consumer asking for the same attempt gets it again, so a lost answer is
+ * simply asked for once more.
+ */
+import type { Queryable } from './db.ts'
+
+export interface Wanted {
+  readonly id: string
+  readonly attempt: number
+  readonly deadlineMs: number
+}
+
+export interface ClaimedTask {
+  readonly id: string
+  readonly name: string
+  readonly queue: string
+  readonly client: string
+  readonly requestId: string
+  readonly traceparent: string
+  readonly userId: string | null
+  readonly payload: unknown
+  readonly maxAttempts: number | null
+  readonly attempt: number
+  readonly failures: number
+  readonly crashes: number
+  /** Seconds from due to started. */
+  readonly waitedSeconds: number
+}
+
+/**
+ * claimed: run it. again: another transaction holds the row at this moment, ask again. nothing: there is nothing to
+ * begin (a duplicate, or finished, or another's), drop the message. no_lease: this consumer's life is over.
+ */
+export type Claim =
+  | { readonly kind: 'claimed'; readonly task: ClaimedTask }
+  | { readonly kind: 'again' }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'no_lease' }
+
+interface Row extends ClaimedTask {
+  wantedId: string
+  isClaimed: boolean
+  isAlive: boolean
+  wasEligible: boolean | null
+}
+
+const ELIGIBLE = `
+  (u.status in ('PENDING', 'RETRYING') and u.attempt < w.attempt
+     and (u.expires_at is null or u.expires_at > clock_timestamp())
+   or u.status = 'RUNNING' and u.attempt = w.attempt and u.holder = $2)`
+
+/**
+ * $1 what is wanted, as JSON, each task once; $2 the consumer; $3 and $4 the least and greatest id wanted, which let the
+ * planner leave out all other partitions of `task`. Rows are locked in id order, so that batches cannot deadlock.
+ */
+const CLAIM = {
+  name: 'claim',
+  text: `
+    with want as materialized (
+      select * from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int, deadline_ms int)
+    ), alive as materialized (
+      select exists (
+        select from consumer where id = $2 and ended_at is null and lease_until > clock_timestamp()
+      ) as yes
+    ), seen as materialized (
+      select w.id, ${ELIGIBLE} as eligible from want w join unfinished u on u.task_id = w.id
+    ), picked as materialized (
+      select u.task_id, w.attempt, w.deadline_ms
+        from want w join unfinished u on u.task_id = w.id
+       where (select yes from alive) and ${ELIGIBLE}
+       order by u.task_id for update of u skip locked
+    ), claimed as (
+      update unfinished u
+         set status = 'RUNNING', attempt = p.attempt, holder = $2, progress = null,
+             started_at = case when u.status = 'RUNNING' then u.started_at else clock_timestamp() end,
+             deadline_at = case when u.status = 'RUNNING' then u.deadline_at
+                           else clock_timestamp() + p.deadline_ms * interval '1 ms' end
+        from picked p where u.task_id = p.task_id
+      returning u.task_id, u.queue, u.attempt, u.failures, u.crashes,
+                extract(epoch from u.started_at - u.due_at)::float8 as waited
+    )
+    select w.id as "wantedId", c.task_id is not null as "isClaimed", (select yes from alive) as "isAlive",
+           s.eligible as "wasEligible", c.task_id as id, c.queue, c.attempt, c.failures, c.crashes,
+           greatest(c.waited, 0) as "waitedSeconds", t.name, t.client, t.request_id as "requestId", t.traceparent,
+           t.user_id as "userId", t.payload, t.max_attempts as "maxAttempts"
+      from want w
+      left join seen s on s.id = w.id
+      left join claimed c on c.task_id = w.id
+      left join task t on t.id = c.task_id and t.id between $3 and $4`,
+}
+
+/**
+ * Claims a batch for one consumer and answers in the given order.
+ * If it throws, which of them were claimed is not known: ask again with the same wants.
+ *
+ * @param wanted 1 or more, each task once
+ */
+export async function claimTasks(db: Queryable, consumer: string, wanted: readonly Wanted[]): Promise<Claim[]> {
+  const ids = wanted.map(({ id }) => id).sort()
+  const input = JSON.stringify(wanted.map(({ id, attempt, deadlineMs }) => ({ id, attempt, deadline_ms: deadlineMs })))
+  const rows = await db.query<Row>(CLAIM, [input, consumer, ids[0], ids.at(-1)])
+  const byId = new Map(rows.map((row) => [row.wantedId, row]))
+  return wanted.map(({ id }) => claimOf(byId.get(id) as Row))
+}
+
+function claimOf({ wantedId: _, isClaimed, isAlive, wasEligible, ...task }: Row): Claim {
+  if (isClaimed) return { kind: 'claimed', task }
+  if (!isAlive) return { kind: 'no_lease' }
+  return wasEligible ? { kind: 'again' } : { kind: 'nothing' }
+}
+
+const PROGRESS = {
+  name: 'progress',
+  text: `update unfinished set progress = $4::jsonb
+          where task_id = $1 and attempt = $2 and holder = $3 and status = 'RUNNING'`,
+}
+
+/** Writes how far a running attempt is; nothing happens when the attempt is no longer this consumer's. */
+export async function writeProgress(
+  db: Queryable,
+  { id, attempt }: { id: string; attempt: number },
+  consumer: string,
+  progress: string,
+): Promise<void> {
+  await db.query(PROGRESS, [id, attempt, consumer, progress])
+}

@@ -1,0 +1,83 @@
+/**
+ * A consumer's life: one row, renewed by the database's clock. An expired lease is never renewed; the process begins
+ * another life with another id, so whatever the old one still does is fenced.
+ */
+import { DEATHS_BEFORE_ALONE } from '../core/retry.ts'
+import type { Queryable } from './db.ts'
+
+const BEGIN = {
+  name: 'begin_life',
+  text: `insert into consumer (id, name, version, queues, lease_until)
+         values ($1, $2, $3, $4::jsonb, clock_timestamp() + $5::int * interval '1 s')`,
+}
+
+export interface Life {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  /** Queue to slots. */
+  readonly queues: ReadonlyMap<string, number>
+  readonly leaseSeconds: number
+}
+
+/** Begins a life with a full lease. Repeating it after a lost answer fails on the primary key: take a new id. */
+export async function beginLife(db: Queryable, life: Life): Promise<void> {
+  const queues = JSON.stringify(Object.fromEntries(life.queues))
+  await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds])
+}
+
+const RENEW = {
+  name: 'renew_lease',
+  text: `
+    with renewed as (
+      update consumer set lease_until = clock_timestamp() + $2::int * interval '1 s'
+       where id = $1 and ended_at is null and lease_until > clock_timestamp()
+      returning id
+    )
+    select exists (select from renewed) as "isAlive",
+           array(select h.id from jsonb_to_recordset($3::jsonb) as h(id uuid, attempt int)
+                  where not exists (select from unfinished u where u.task_id = h.id and u.attempt = h.attempt
+                                       and u.holder = $1 and u.status = 'RUNNING')) as lost`,
+}
+
+/**
+ * Renews the lease and says which of the attempts in hand are no longer this consumer's (cancelled, or taken back).
+ * An attempt whose settle is under way may be named too.
+ */
+export async function renewLease(
+  db: Queryable,
+  id: string,
+  leaseSeconds: number,
+  inHand: readonly { readonly id: string; readonly attempt: number }[],
+): Promise<{ isAlive: boolean; lost: string[] }> {
+  const rows = await db.query<{ isAlive: boolean; lost: string[] }>(RENEW, [id, leaseSeconds, JSON.stringify(inHand)])
+  return rows[0] as { isAlive: boolean; lost: string[] }
+}
+
+/** $1 the life. Whatever the table says it runs goes back uncharged, each with its outbox row; the lease is over. */
+const END = {
+  name: 'end_life',
+  text: `
+    with ended as (
+      update consumer set ended_at = clock_timestamp() where id = $1 and ended_at is null
+    ), mine as materialized (
+      select * from unfinished where holder = $1 and status = 'RUNNING' order by task_id for update
+    ), history as (
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome)
+      select task_id, attempt, holder, started_at, clock_timestamp(), 'handed_back' from mine
+    ), back as (
+      update unfinished u
+         set status = 'PENDING', holder = null, started_at = null, deadline_at = null,
+             due_at = clock_timestamp(), offered_at = clock_timestamp(), reoffers = 0
+        from mine where u.task_id = mine.task_id
+    ), travel as (
+      insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
+      select task_id, attempt + 1, queue, crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(), clock_timestamp() from mine
+    )
+    select task_id as id from mine`,
+}
+
+/** Ends a life and hands back everything it runs, in one commit. Repeating it does nothing more. */
+export async function endLife(db: Queryable, id: string): Promise<string[]> {
+  return (await db.query<{ id: string }>(END, [id])).map((row) => row.id)
+}

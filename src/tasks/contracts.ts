@@ -1,0 +1,12 @@
+/** Every task type by name. The api and the consumers load this; it imports no handler. */
+import { type Contracts, contractsOf } from '../core/contract.ts'
+import { conversationEnded } from './conversation/contract.ts'
+import { trialCrash, trialEcho, trialFail, trialFailFast, trialOverrun, trialSleep } from './trial/contract.ts'
+
+const PRODUCT = [conversationEnded]
+const TRIAL = [trialEcho, trialSleep, trialOverrun, trialFail, trialFailFast, trialCrash]
+
+/** Collects the contracts of this deployment. @param trial whether the tasks for trying out exist */
+export function contractsFor(trial: boolean): Contracts {
+  return contractsOf(trial ? [...PRODUCT, ...TRIAL] : PRODUCT)
+}

@@ -1,0 +1,160 @@
+// An API on a free port for one test: the real server and the real routes, on whatever acceptor and database it is given.
+import { randomUUID } from 'node:crypto'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { onTestFinished } from 'vitest'
+import type { Caller } from '../../src/core/caller.ts'
+import type { Contracts } from '../../src/core/contract.ts'
+import type { Acceptor } from '../../src/gateway/acceptor.ts'
+import { createGatewayRoutes } from '../../src/gateway/routes.ts'
+import type { Route } from '../../src/http/route.ts'
+import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
+import { createLog } from '../../src/runtime/log.ts'
+import { createStatusRoutes } from '../../src/status/routes.ts'
+import { createTaskReader } from '../../src/status/tasks.ts'
+import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
+import { withDocs } from '../../src/status/docs.ts'
+import type { NewTask } from '../../src/store/accept.ts'
+import { type Db, isOutage } from '../../src/store/db.ts'
+import { finishedAmong } from '../../src/store/reads.ts'
+import { contractsFor } from '../../src/tasks/contracts.ts'
+
+export interface ApiOptions {
+  readonly acceptor?: Acceptor
+  readonly db?: Db
+  /** Keys and whose they are; without them, authentication is off. */
+  readonly callers?: Readonly<Record<string, Caller>>
+  readonly findCaller?: (key: string) => Promise<Caller | undefined>
+  readonly contracts?: Contracts
+  readonly newId?: () => string
+  readonly acceptMode?: 'durable' | 'confirmed'
+  readonly broker?: () => { connected: boolean; detail: string }
+  readonly extraRoutes?: readonly Route[]
+}
+
+export interface AnApi {
+  readonly url: string
+  readonly routes: readonly Route[]
+  readonly server: HttpServer
+  readonly waiter: Waiter
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  get(path: string, headers?: Record<string, string>): Promise<Response>
+  /** Sends bytes as they are and gives everything that comes back until the connection ends. */
+  raw(bytes: string, withinMs?: number): Promise<string>
+}
+
+/** Starts the API; it is stopped when the test ends. */
+export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
+  const db = options.db ?? awayDb
+  const contracts = options.contracts ?? contractsFor(true)
+  const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
+  const readTask = createTaskReader(db, 3_600_000)
+  const rules = {
+    contracts,
+    queues: new Set(['conversations', 'trial']),
+    newId: options.newId ?? randomUUID,
+    taskRetentionMs: 30 * 86_400_000,
+  }
+  const { acceptMode = 'durable', acceptor = anAcceptor(), broker = () => ({ connected: true, detail: 'connected' }) } = options
+  const routes = withDocs(
+    [
+      ...createGatewayRoutes({ db, acceptor, rules, acceptMode, waitForEnd: waiter.waitForEnd, readTask }),
+      ...createStatusRoutes({ db, resultTtlMs: 3_600_000, readTask, waitForEnd: waiter.waitForEnd, broker }),
+      ...(options.extraRoutes ?? []),
+    ],
+    contracts,
+    '1.2.3',
+  )
+  const isOpen = options.callers === undefined && options.findCaller === undefined
+  const server = createHttpServer({
+    config: { httpHost: '127.0.0.1', httpPort: 0, auth: isOpen ? 'off' : 'on' },
+    log: createLog('silent', 'test'),
+    findCaller: options.findCaller ?? (async (key) => options.callers?.[key]),
+    isOutage,
+    routes,
+  })
+  await waiter.start()
+  await server.start()
+  onTestFinished(async () => {
+    await server.stop()
+    await waiter.stop()
+  })
+  const { port } = server
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    routes,
+    server,
+    waiter,
+    post: (path, body, headers = {}) =>
+      fetch(`${url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+      }),
+    get: (path, headers = {}) => fetch(`${url}${path}`, { headers }),
+    raw: (bytes, withinMs = 3_000) => raw(port, bytes, withinMs),
+  }
+}
+
+export interface FakeAcceptor extends Acceptor {
+  readonly tasks: NewTask[]
+}
+
+/** Accepts everything and remembers it; knows keys as the database does. */
+export function anAcceptor(): FakeAcceptor {
+  const tasks: NewTask[] = []
+  return {
+    tasks,
+    async accept(task) {
+      for (const { key, hash } of task.keys) {
+        const known = tasks.find(({ client, keys }) => client === task.client && keys.some((one) => one.key === key))
+        if (!known) continue
+        if (known.keys.find((one) => one.key === key)?.hash !== hash) return { accepted: { kind: 'key_reused', key } }
+        return { accepted: { kind: 'replayed', id: known.id, requestId: known.requestId, traceId: known.traceId } }
+      }
+      tasks.push(task)
+      return { accepted: { kind: 'accepted', id: task.id, outboxId: String(tasks.length), isDue: true } }
+    },
+  }
+}
+
+/** A database that refuses connections. */
+export const awayDb: Db = {
+  query: async () => {
+    throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+  },
+  transaction: async () => {
+    throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+  },
+  close: async () => undefined,
+}
+
+function raw(port: number, bytes: string, withinMs: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'))
+    let answer = ''
+    const timer = setTimeout(() => socket.destroy(), withinMs)
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk: string) => {
+      answer += chunk
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearTimeout(timer)
+      resolve(answer)
+    })
+  })
+}
+
+/** Sends a request whose headers `fetch` would refuse or change. */
+export function plainRequest(url: string, headers: Record<string, string | string[]>): Promise<{ status: number; headers: NodeJS.Dict<string | string[]> }> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { headers, agent: false }, (response) => {
+      response.resume()
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers }))
+    })
+    sent.once('error', reject)
+    sent.end()
+  })
+}

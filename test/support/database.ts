@@ -1,0 +1,35 @@
+// Gives a test a database of its own: a copy of the migrated template, made in a tenth of a second.
+import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
+import { inject } from 'vitest'
+
+export interface Database {
+  readonly url: string
+  /** Removes it, closing the connections to it. */
+  drop(): Promise<void>
+}
+
+const TEMPLATE = 'nightshift_template'
+
+// Session-level, so that it ends with the connection, whatever happens in between.
+const LOCK = "select pg_advisory_lock(hashtext('clone nightshift_template'))"
+
+/** Creates an empty, migrated database on the shared PostgreSQL. */
+export async function aDatabase(): Promise<Database> {
+  const postgresUrl = inject('postgresUrl')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await run(postgresUrl, LOCK, `create database ${name} template ${TEMPLATE}`)
+  const url = new URL(postgresUrl)
+  url.pathname = name
+  return { url: url.href, drop: () => run(postgresUrl, `drop database if exists ${name} with (force)`) }
+}
+
+async function run(url: string, ...statements: string[]): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
