@@ -26,11 +26,12 @@ export async function upServers(): Promise<KeptServers> {
   return { databaseUrl: urlOf('DATABASE_URL'), amqpUrl: urlOf('AMQP_URL') }
 }
 
-/** Notes processes for `make down`, which ends them before the servers. */
-export function keepRunning(servers: KeptServers, roles: readonly Role[]): void {
-  const note = existsSync(NOTE) ? JSON.parse(readFileSync(NOTE, 'utf8')) : { kind: 'given', ...servers, processes: [] }
-  const ours = roles.map(({ pid }): StartedProcess => ({ pid, mark: 'src/main.ts', stopSignal: 'SIGTERM' }))
-  writeFileSync(NOTE, `${JSON.stringify({ ...note, processes: [...ours, ...note.processes] }, null, 2)}\n`)
+/** Notes a process for `make down`, which ends it before the servers. */
+export function noteForDown({ databaseUrl, amqpUrl }: KeptServers, { pid }: Role): void {
+  const given = { kind: 'given', databaseUrl, amqpUrl, processes: [] }
+  const note = existsSync(NOTE) ? JSON.parse(readFileSync(NOTE, 'utf8')) : given
+  const ours: StartedProcess = { pid, mark: 'src/main.ts', stopSignal: 'SIGTERM' }
+  writeFileSync(NOTE, `${JSON.stringify({ ...note, processes: [ours, ...note.processes] }, null, 2)}\n`)
 }
 
 export interface Kept {

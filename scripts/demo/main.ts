@@ -1,13 +1,13 @@
 // `make demo`: the main job on real servers, from nothing to a checked report. Leaves nothing running.
 // KEEP=1 leaves all running, with the URLs to try it, until `make down`.
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { own } from '../servers/ownership.ts'
 import { provideServers } from '../servers/servers.ts'
 import { type Client, createClient, inParallel } from './client.ts'
-import { type KeptServers, keepRunning, printKept, upServers } from './keep.ts'
+import { type KeptServers, noteForDown, printKept, upServers } from './keep.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { type Plan, type Post, planOf } from './plan.ts'
 import { type Environment, ROOT, type Role, runCommand, startRole } from './platform.ts'
@@ -19,13 +19,13 @@ const FINISHED_WITHIN_MS = 120_000
 const KEEP = (process.env.KEEP ?? '0') !== '0'
 
 const run = `demo-${randomBytes(3).toString('hex')}`
-const folder = join(ROOT, '.nightshift', KEEP ? 'kept' : run)
+const folder = join(ROOT, '.nightshift', KEEP ? 'servers' : run)
 const undo: (() => Promise<void> | void)[] = []
 const print = (line: string): void => console.log(line)
 
 // Registers the end of owned processes before the removal of their folder.
 own(() => undefined)
-if (!KEEP) process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+if (!KEEP) process.on('exit', removeFolder)
 
 let exitCode = 1
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -39,10 +39,22 @@ try {
   exitCode = (await demo()) ? 0 : 1
 } catch (error) {
   console.error(`\nThe demo failed: ${(error as Error).message}`)
+  if (KEEP) console.error('What was started is left running (KEEP=1): `make down` ends it.')
 } finally {
   for (const step of undo.reverse()) await step()
 }
 process.exit(exitCode)
+
+/** Removes what this run wrote. Processes that are just ending may still write, so more than once; synchronous for 'exit'. */
+function removeFolder(): void {
+  for (let turn = 0; turn < 50 && existsSync(folder); turn++) {
+    try {
+      rmSync(folder, { recursive: true, force: true })
+    } catch {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    }
+  }
+}
 
 async function demo(): Promise<boolean> {
   mkdirSync(folder, { recursive: true })
@@ -60,7 +72,7 @@ async function demo(): Promise<boolean> {
   print((await runCommand(['migrate'], env)).split('\n').at(-1) ?? '')
   const key = await runCommand(['key', 'create', '--client', run, '--scopes', 'submit,read'], env)
 
-  const [api, ...consumers] = await startRoles(env)
+  const [api, ...consumers] = await startRoles(env, servers)
   const origin = `http://127.0.0.1:${api.httpPort}`
   const client = createClient(origin, key, IN_FLIGHT)
   const ledger = openLedger(servers.databaseUrl)
@@ -69,10 +81,7 @@ async function demo(): Promise<boolean> {
 
   const problems = await mainJob(planOf(run), client, ledger)
   for (const problem of problems.slice(0, 20)) print(`NOT AS PROMISED: ${problem}`)
-  if (KEEP) {
-    keepRunning(servers as KeptServers, [api, ...consumers])
-    printKept({ origin, key, api, consumers, servers }, print)
-  }
+  if (KEEP) printKept({ origin, key, api, consumers, servers }, print)
   return problems.length === 0
 }
 
@@ -84,7 +93,7 @@ async function startServers() {
 }
 
 /** Starts one api and two consumers, side by side: the consumers know nothing of each other. */
-async function startRoles(env: Environment): Promise<[Role, ...Role[]]> {
+async function startRoles(env: Environment, servers: KeptServers): Promise<[Role, ...Role[]]> {
   const start = async (role: 'api' | 'consumer', name: string, extra: Environment = {}): Promise<Role> => {
     const started = await startRole({
       role,
@@ -93,7 +102,8 @@ async function startRoles(env: Environment): Promise<[Role, ...Role[]]> {
       env: { ...env, ...extra },
       outlive: KEEP,
     })
-    if (!KEEP) undo.push(() => started.stop())
+    if (KEEP) noteForDown(servers, started)
+    else undo.push(() => started.stop())
     return started
   }
   const named = (name: string) => start('consumer', name, { NIGHTSHIFT_CONSUMER_NAME: name })

@@ -1,6 +1,6 @@
 // Runs Nightshift as its operators do: one process for each role of src/main.ts, seen through its log and its port.
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -36,6 +36,8 @@ export interface RoleOptions {
 export async function startRole({ role, name, folder, env, outlive }: RoleOptions): Promise<Role> {
   mkdirSync(folder, { recursive: true })
   const logFile = join(folder, `${name}.log`)
+  // A log of an earlier run has an earlier port in it.
+  rmSync(logFile, { force: true })
   const started = await startServerProcess({
     name,
     command: process.execPath,
@@ -47,10 +49,16 @@ export async function startRole({ role, name, folder, env, outlive }: RoleOption
     outlive,
   })
   let ready: ReadyLine | undefined
-  await started.ready(async () => {
+  const isReady = async (): Promise<boolean> => {
     ready ??= readyLine(logFile, `${role} ready`)
     return ready !== undefined
-  }, 30_000)
+  }
+  try {
+    await started.ready(isReady, 30_000)
+  } catch (error) {
+    await started.end('SIGKILL')
+    throw error
+  }
   const { httpPort, metricsPort } = ready ?? {}
   return { name, pid: started.pid, logFile, httpPort, metricsPort, stop: () => started.end('SIGTERM', 30_000) }
 }

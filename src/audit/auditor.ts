@@ -68,7 +68,8 @@ export function createAuditor(options: AuditorOptions): Service {
   }
 
   async function endExpired(): Promise<void> {
-    for (const id of await expireTasks(db, MOST_PER_STEP)) log.warn({ task_id: id }, 'task expired before it was started')
+    for (const id of await expireTasks(db, MOST_PER_STEP))
+      log.warn({ task_id: id }, 'task expired before it was started')
   }
 
   /**

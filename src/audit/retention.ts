@@ -16,7 +16,13 @@ export interface RetentionOptions {
   readonly everyMs?: number
 }
 
-export function createRetention({ db, resultTtlMs, taskRetentionMs, log, everyMs = 60_000 }: RetentionOptions): Service {
+export function createRetention({
+  db,
+  resultTtlMs,
+  taskRetentionMs,
+  log,
+  everyMs = 60_000,
+}: RetentionOptions): Service {
   const loop = createLoop({
     name: 'retention',
     everyMs,

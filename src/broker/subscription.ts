@@ -99,7 +99,10 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
     async cancel() {
       stopped.abort()
       if (channel && consumerTag && !session.ended.aborted) {
-        await Promise.race([channel.cancel(consumerTag).catch(() => undefined), sleep(3_000, undefined, { ref: false })])
+        await Promise.race([
+          channel.cancel(consumerTag).catch(() => undefined),
+          sleep(3_000, undefined, { ref: false }),
+        ])
       }
     },
     async close() {

@@ -68,7 +68,11 @@ export function topologyOf(queues: Iterable<string>, rungsMs: Iterable<number>):
     bindings: [{ exchange: RETRY_EXCHANGE, key: `${durationLabel(ms)}.#` }],
   }))
   // Looking at dead letters with "requeue" counts as a delivery too; -1 keeps a limit of 4.x from dropping them.
-  const dead = { name: DEAD_LETTER_QUEUE, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 }, bindings: [] }
+  const dead = {
+    name: DEAD_LETTER_QUEUE,
+    arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 },
+    bindings: [],
+  }
   return {
     exchanges: [
       { name: TASK_EXCHANGE, type: 'topic' },
@@ -86,7 +90,10 @@ export function topologyOf(queues: Iterable<string>, rungsMs: Iterable<number>):
  */
 export async function declareTopology(session: Session, topology: Topology, log: Log): Promise<string[]> {
   const problems: string[] = []
-  const attempt = async (what: string, declare: (channel: Awaited<ReturnType<Session['openChannel']>>) => Promise<void>): Promise<void> => {
+  const attempt = async (
+    what: string,
+    declare: (channel: Awaited<ReturnType<Session['openChannel']>>) => Promise<void>,
+  ): Promise<void> => {
     // A refused declaration closes its channel, so each has its own.
     const channel = await session.openChannel()
     try {

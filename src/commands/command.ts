@@ -1,5 +1,5 @@
 /** What a command is, and the helpers to read its arguments. A wrong argument ends with 2 and names the fix. */
-import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 
 export interface Command {
   /** One line of `nightshift --help`. */
@@ -34,7 +34,9 @@ export function readMoment(option: string, text: string | undefined): Date | und
   }
   const at = new Date(text)
   if (Number.isNaN(at.getTime())) {
-    throw new UsageError(`--${option} takes a time such as 2026-01-31T03:00:00Z, or how long ago such as 2h; not "${text}"`)
+    throw new UsageError(
+      `--${option} takes a time such as 2026-01-31T03:00:00Z, or how long ago such as 2h; not "${text}"`,
+    )
   }
   return at
 }

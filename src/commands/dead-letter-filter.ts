@@ -22,7 +22,9 @@ filter:
   --since WHEN          failed after a time such as 2026-01-31T03:00:00Z, or since 2h ago: 2h`
 
 /** @throws UsageError naming the option */
-export function readFilter(values: { readonly [Key in keyof typeof FILTER_OPTIONS]?: string | undefined }): DeadLetterFilter {
+export function readFilter(
+  values: { readonly [Key in keyof typeof FILTER_OPTIONS]?: string | undefined },
+): DeadLetterFilter {
   const { since, ...words } = values
   if (words.reason !== undefined && !(FAILURE_REASONS as readonly string[]).includes(words.reason)) {
     throw new UsageError(`--reason takes one of ${FAILURE_REASONS.join(', ')}, not "${words.reason}"`)

@@ -20,7 +20,9 @@ ${FILTER_USAGE}`,
     try {
       if (values.list) {
         for (const letter of await listDeadLetters(db, filter, 200)) {
-          say(`${letter.id}  ${letter.failedAt.toISOString()}  ${letter.name}  ${letter.client}  ${letter.reason}  ${letter.fingerprint}`)
+          say(
+            `${letter.id}  ${letter.failedAt.toISOString()}  ${letter.name}  ${letter.client}  ${letter.reason}  ${letter.fingerprint}`,
+          )
           say(`  ${(letter.error.stack ?? `${letter.error.name}: ${letter.error.message}`).replaceAll('\n', '\n  ')}`)
         }
         return 0

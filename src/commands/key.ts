@@ -49,7 +49,14 @@ export const command: Command = {
     try {
       const [action, id] = positionals
       if (action === 'create') {
-        say(await createApiKey(db, readClient(values.client), readScopes(values.scopes), readExpiry(values['expires-in-days'])))
+        say(
+          await createApiKey(
+            db,
+            readClient(values.client),
+            readScopes(values.scopes),
+            readExpiry(values['expires-in-days']),
+          ),
+        )
         return 0
       }
       if (action === 'list') {
@@ -61,7 +68,9 @@ export const command: Command = {
       }
       if (action === 'revoke' && id !== undefined) {
         const client = await revokeApiKey(db, id)
-        say(client === undefined ? `no live key has the id ${id}: see nightshift key list` : `revoked a key of ${client}`)
+        say(
+          client === undefined ? `no live key has the id ${id}: see nightshift key list` : `revoked a key of ${client}`,
+        )
         return client === undefined ? 1 : 0
       }
       throw new UsageError('say what to do: create, list, or revoke ID')

@@ -21,18 +21,26 @@ ${FILTER_USAGE}`
 
 function readRate(text: string | undefined): number {
   const rate = Number(text ?? '50')
-  if (!Number.isInteger(rate) || rate < 1 || rate > 1_000) throw new UsageError('--rate takes a whole number from 1 to 1000')
+  if (!Number.isInteger(rate) || rate < 1 || rate > 1_000)
+    throw new UsageError('--rate takes a whole number from 1 to 1000')
   return rate
 }
 
 async function preview(db: Queryable, filter: DeadLetterFilter): Promise<number> {
   const groups = await groupDeadLetters(db, filter)
-  for (const { tasks, name, error, fingerprint } of groups) say(`${String(tasks).padStart(8)}  ${fingerprint}  ${name}  ${error}`)
+  for (const { tasks, name, error, fingerprint } of groups)
+    say(`${String(tasks).padStart(8)}  ${fingerprint}  ${name}  ${error}`)
   return groups.reduce((sum, { tasks }) => sum + tasks, 0)
 }
 
 /** Sends in bites of a tenth of a second. A second run goes on where an interrupted one stopped. */
-async function send(db: Queryable, filter: DeadLetterFilter, rate: number, actor: Actor, total: number): Promise<number> {
+async function send(
+  db: Queryable,
+  filter: DeadLetterFilter,
+  rate: number,
+  actor: Actor,
+  total: number,
+): Promise<number> {
   let sent = 0
   let saidAt = Date.now()
   const began = performance.now()
@@ -40,7 +48,12 @@ async function send(db: Queryable, filter: DeadLetterFilter, rate: number, actor
     const bite = Math.max(1, Math.ceil(rate / 10))
     const letters = await listDeadLetters(db, filter, bite)
     if (letters.length === 0) return sent
-    const gone = await redriveTasks(db, 'everybody', letters.map(({ id }) => id), actor)
+    const gone = await redriveTasks(
+      db,
+      'everybody',
+      letters.map(({ id }) => id),
+      actor,
+    )
     sent += gone.length
     if (Date.now() - saidAt > 5_000) {
       saidAt = Date.now()

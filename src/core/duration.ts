@@ -11,7 +11,10 @@ export const DURATION_PATTERN = /^(\d{1,12})(ms|s|m|h|d)$/
  */
 export function parseDuration(text: string): number {
   const match = DURATION_PATTERN.exec(text)
-  if (!match) throw new RangeError(`"${text}" is not a duration: write a whole number and a unit, such as 500ms, 10s, 5m, 2h or 30d`)
+  if (!match)
+    throw new RangeError(
+      `"${text}" is not a duration: write a whole number and a unit, such as 500ms, 10s, 5m, 2h or 30d`,
+    )
   return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
 }
 

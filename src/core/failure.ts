@@ -36,7 +36,11 @@ export function fingerprintOf(failure: Failure): string {
     .replaceAll(/0x[0-9a-f]+|[0-9a-f]{16,}/gi, '<hex>')
     .replaceAll(/"[^"]{0,200}"|'[^']{0,200}'/g, '<text>')
     .replaceAll(/\d+/g, '<n>')
-  const frame = /^\s+at .*/m.exec(failure.stack ?? '')?.[0].replaceAll(/:\d+/g, '').trim() ?? ''
+  const frame =
+    /^\s+at .*/m
+      .exec(failure.stack ?? '')?.[0]
+      .replaceAll(/:\d+/g, '')
+      .trim() ?? ''
   return createHash('sha256').update(`${failure.name}\n${shape}\n${frame}`).digest('hex').slice(0, 16)
 }
 

@@ -4,7 +4,10 @@ import type { Contract } from './contract.ts'
 
 /** The part of a database connection that a handler sees. */
 export interface Tx {
-  query<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>
+  query<Row = Record<string, unknown>>(
+    sql: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number }>
 }
 
 export interface TaskLog {

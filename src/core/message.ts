@@ -29,7 +29,8 @@ export function encodeWakeUp(wakeUp: WakeUp): Buffer {
  * @returns the wake-up, or one sentence saying why it cannot be understood
  */
 export function decodeWakeUp(body: Buffer): WakeUp | { readonly unreadable: string } {
-  if (body.length > MAX_MESSAGE_BYTES) return { unreadable: `the body has ${body.length} bytes, over ${MAX_MESSAGE_BYTES}` }
+  if (body.length > MAX_MESSAGE_BYTES)
+    return { unreadable: `the body has ${body.length} bytes, over ${MAX_MESSAGE_BYTES}` }
   let parsed: unknown
   try {
     parsed = JSON.parse(body.toString('utf8'))

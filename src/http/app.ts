@@ -23,6 +23,8 @@ export interface Api {
   handle(request: IncomingMessage, response: ServerResponse): void
   /** Ends the waits of all calls under way, so that they answer now. */
   endWaits(): void
+  /** Resolves when no call is under way and every answer is sent, or after `withinMs`. */
+  idle(withinMs: number): Promise<void>
 }
 
 type Locals = { head: Head }
@@ -35,6 +37,8 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
   app.enable('case sensitive routing')
   app.enable('strict routing')
   const waits = new Set<AbortController>()
+  let underWay = 0
+  let onIdle: (() => void) | undefined
 
   async function answer(one: Route, request: express.Request, response: Response): Promise<void> {
     const { head } = response.locals
@@ -123,7 +127,22 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
   })
 
   return {
-    handle: (request, response) => app(request, response),
+    handle(request, response) {
+      underWay += 1
+      response.once('close', () => {
+        underWay -= 1
+        if (underWay === 0) onIdle?.()
+      })
+      app(request, response)
+    },
+    async idle(withinMs) {
+      if (underWay === 0) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      onIdle = resolve
+      const timer = setTimeout(resolve, withinMs)
+      await promise
+      clearTimeout(timer)
+    },
     endWaits() {
       for (const wait of waits) wait.abort()
     },

@@ -30,6 +30,9 @@ const LIMITS = {
   requireHostHeader: true,
 } as const
 
+/** How long `stop` lets requests in flight finish; then their connections are closed, however slowly they still send. */
+const LONGEST_FINISH_MS = 10_000
+
 export interface HttpServerOptions {
   readonly config: { readonly httpHost: string; readonly httpPort: number; readonly auth: 'on' | 'off' }
   readonly log: Log
@@ -43,7 +46,7 @@ export interface HttpServer extends Service {
   readonly port: number
 }
 
-/** Makes the server; it listens once started. `stop` answers what is in flight and closes every connection. */
+/** Makes the server; it listens once started. `stop` answers what is in flight, within 10 s, and closes every connection. */
 export function createHttpServer({ config, log, findCaller, isOutage, routes }: HttpServerOptions): HttpServer {
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
   const api = createApi({ routes, authenticate, isOutage, log })
@@ -52,9 +55,6 @@ export function createHttpServer({ config, log, findCaller, isOutage, routes }: 
   function make(): Server {
     const made = createServer(LIMITS, (request, response) => {
       if (server !== made) response.setHeader('connection', 'close')
-      response.once('finish', () => {
-        if (server !== made) setImmediate(() => made.closeIdleConnections())
-      })
       api.handle(request, response)
     })
     // Node drops what is beyond this in silence; one more than allowed lets `checkHead` see that there was more.
@@ -88,8 +88,10 @@ export function createHttpServer({ config, log, findCaller, isOutage, routes }: 
       server = undefined
       if (!closing) return
       const closed = new Promise((resolve) => closing.close(resolve))
-      closing.closeIdleConnections()
       api.endWaits()
+      await api.idle(LONGEST_FINISH_MS)
+      // What is left is idle, or sends what nobody reads any more; close() has also ended the check of the time limits.
+      closing.closeAllConnections()
       await closed
     },
   }

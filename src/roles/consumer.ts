@@ -53,7 +53,10 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
     services: [pools, createWatchdog(config.leaseSeconds), consumer],
     ready: async () => {
       const checks = {
-        broker: consumer.link.state === 'ready' ? 'ok' : `${consumer.link.state}: ${consumer.link.trouble ?? 'no session yet'}`,
+        broker:
+          consumer.link.state === 'ready'
+            ? 'ok'
+            : `${consumer.link.state}: ${consumer.link.trouble ?? 'no session yet'}`,
         lease: consumer.lifeId === undefined ? 'no lease from the database' : 'ok',
       }
       return { ready: Object.values(checks).every((check) => check === 'ok'), checks }

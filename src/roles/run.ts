@@ -37,4 +37,3 @@ export async function runRole(role: Role): Promise<number> {
   await runUntilSignal(services, log, deadlineSeconds * 1_000)
   return 0
 }
-

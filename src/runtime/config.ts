@@ -14,7 +14,8 @@ export class ConfigError extends Error {
 }
 
 /** Variables that Kubernetes adds for a Service named nightshift-…; they are nobody's settings. */
-const SERVICE_LINK = /^NIGHTSHIFT_(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)?)$/
+const SERVICE_LINK =
+  /^NIGHTSHIFT_(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP)(?:_(?:PROTO|PORT|ADDR))?)?)$/
 
 /**
  * Reads the settings.

@@ -16,36 +16,92 @@ const histogram = <Label extends string>(
   help: string,
   buckets: number[],
   labelNames: Label[] = [],
-): Histogram<Label> =>
-  new Histogram({ name: `nightshift_${name}`, help, buckets, labelNames, registers: [registry] })
+): Histogram<Label> => new Histogram({ name: `nightshift_${name}`, help, buckets, labelNames, registers: [registry] })
 
 const FAST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const SLOW = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600]
 
 export const metrics = {
-  tasksAccepted: counter('tasks_accepted_total', 'Tasks answered 202. A fall to 0 under traffic: look at the health of the api.', ['task', 'client']),
-  tasksRejected: counter('tasks_rejected_total', 'Requests refused, by reason. A rise: ask the client that sends them.', ['reason']),
-  acceptSeconds: histogram('accept_seconds', 'From request to 202. High: PostgreSQL is slow or the pool is too small.', FAST),
-  acceptBatchRows: histogram('accept_batch_rows', 'Tasks per commit. Always 1 under load: batching does not work.', [1, 2, 5, 10, 25, 50, 100, 250, 500]),
-  outboxRows: gauge('outbox_rows', 'Rows waiting to be published, counted up to 1000001. Growing: RabbitMQ is away or blocked.'),
-  outboxOldestSeconds: gauge('outbox_oldest_seconds', 'Age of the oldest due row. Over 60: the relay does not publish.'),
-  published: counter('published_total', 'Publishes by result. returned: a queue is missing. unknown: connections break.', ['result']),
+  tasksAccepted: counter(
+    'tasks_accepted_total',
+    'Tasks answered 202. A fall to 0 under traffic: look at the health of the api.',
+    ['task', 'client'],
+  ),
+  tasksRejected: counter(
+    'tasks_rejected_total',
+    'Requests refused, by reason. A rise: ask the client that sends them.',
+    ['reason'],
+  ),
+  acceptSeconds: histogram(
+    'accept_seconds',
+    'From request to 202. High: PostgreSQL is slow or the pool is too small.',
+    FAST,
+  ),
+  acceptBatchRows: histogram(
+    'accept_batch_rows',
+    'Tasks per commit. Always 1 under load: batching does not work.',
+    [1, 2, 5, 10, 25, 50, 100, 250, 500],
+  ),
+  outboxRows: gauge(
+    'outbox_rows',
+    'Rows waiting to be published, counted up to 1000001. Growing: RabbitMQ is away or blocked.',
+  ),
+  outboxOldestSeconds: gauge(
+    'outbox_oldest_seconds',
+    'Age of the oldest due row. Over 60: the relay does not publish.',
+  ),
+  published: counter(
+    'published_total',
+    'Publishes by result. returned: a queue is missing. unknown: connections break.',
+    ['result'],
+  ),
   confirmSeconds: histogram('confirm_seconds', 'From publish to confirm. High: the broker is overloaded.', FAST),
-  inFlight: gauge('in_flight', 'Attempts running in this consumer. At the number of slots for long: scale out.', ['queue']),
-  deliveriesAcked: counter('deliveries_acked_total', 'Deliveries acknowledged after their outcome was committed.', ['queue']),
-  deliveriesNacked: counter('deliveries_nacked_total', 'Deliveries that could not be understood. Any: see table unreadable_message.', ['queue']),
-  attempts: counter('attempts_total', 'Attempts by task and outcome. Many failures: see the dead letters.', ['task', 'outcome']),
-  attemptSeconds: histogram('attempt_seconds', 'How long an attempt ran. Near the deadline: raise it or find what is slow.', SLOW, ['task']),
+  inFlight: gauge('in_flight', 'Attempts running in this consumer. At the number of slots for long: scale out.', [
+    'queue',
+  ]),
+  deliveriesAcked: counter('deliveries_acked_total', 'Deliveries acknowledged after their outcome was committed.', [
+    'queue',
+  ]),
+  deliveriesNacked: counter(
+    'deliveries_nacked_total',
+    'Deliveries that could not be understood. Any: see table unreadable_message.',
+    ['queue'],
+  ),
+  attempts: counter('attempts_total', 'Attempts by task and outcome. Many failures: see the dead letters.', [
+    'task',
+    'outcome',
+  ]),
+  attemptSeconds: histogram(
+    'attempt_seconds',
+    'How long an attempt ran. Near the deadline: raise it or find what is slow.',
+    SLOW,
+    ['task'],
+  ),
   queueWaitSeconds: histogram('queue_wait_seconds', 'From due to started. High: too few consumers.', SLOW, ['queue']),
   queueReady: gauge('queue_ready', 'Messages ready in the work queue.', ['queue']),
-  queueConsumers: gauge('queue_consumers', 'Consumers of the work queue. 0 with ready messages: nobody works.', ['queue']),
+  queueConsumers: gauge('queue_consumers', 'Consumers of the work queue. 0 with ready messages: nobody works.', [
+    'queue',
+  ]),
   deadLetters: gauge('dead_letters', 'Tasks that are FAILED and wait for a decision. Growing: triage by fingerprint.'),
   backlog: gauge('backlog', 'Ready messages and due outbox rows of a queue.', ['queue']),
-  auditReoffered: counter('audit_reoffered_total', 'Tasks offered again, by cause. lost: the broker lost messages. dead_consumer: consumers die.', ['cause']),
+  auditReoffered: counter(
+    'audit_reoffered_total',
+    'Tasks offered again, by cause. lost: the broker lost messages. dead_consumer: consumers die.',
+    ['cause'],
+  ),
   retries: counter('retries_total', 'Retries by rung. A storm: a dependency is down.', ['rung']),
   deadLettered: counter('dead_lettered_total', 'Tasks that became FAILED.', ['task']),
-  duplicatesDropped: counter('duplicates_dropped_total', 'Deliveries that had nothing to begin. A few are normal after restarts.'),
-  fencedWrites: counter('fenced_writes_total', 'Writes refused because another had decided. A few are normal after stalls.'),
-  unaccountedTasks: gauge('unaccounted_tasks', 'Tasks found lost and not yet offered again. Not 0 for long: the auditor does not run.'),
+  duplicatesDropped: counter(
+    'duplicates_dropped_total',
+    'Deliveries that had nothing to begin. A few are normal after restarts.',
+  ),
+  fencedWrites: counter(
+    'fenced_writes_total',
+    'Writes refused because another had decided. A few are normal after stalls.',
+  ),
+  unaccountedTasks: gauge(
+    'unaccounted_tasks',
+    'Tasks found lost and not yet offered again. Not 0 for long: the auditor does not run.',
+  ),
   leasesLost: counter('leases_lost_total', 'Leases this consumer lost. Any: stalls, or PostgreSQL was away.'),
 }

@@ -73,7 +73,9 @@ function queueSlots(text: string): ReadonlyMap<string, number> {
   for (const part of text.split(',')) {
     const [queue = '', count = ''] = part.trim().split(':')
     if (!QUEUE_PATTERN.test(queue) || !/^\d+$/.test(count) || Number(count) < 1 || Number(count) > 2_000) {
-      throw new Error(`must be queue:slots pairs joined by commas, such as conversations:20,documents:5 (slots 1-2000), not "${part}"`)
+      throw new Error(
+        `must be queue:slots pairs joined by commas, such as conversations:20,documents:5 (slots 1-2000), not "${part}"`,
+      )
     }
     slots.set(queue, Number(count))
   }
@@ -157,7 +159,7 @@ export const SETTINGS = {
     name: 'NIGHTSHIFT_LEASE_SECONDS',
     fallback: '10',
     bounds: '2-300',
-    says: "How long a consumer counts as alive after its last sign of life; the same for all processes.",
+    says: 'How long a consumer counts as alive after its last sign of life; the same for all processes.',
     parse: wholeNumber(2, 300),
   },
   auditQuietSeconds: {

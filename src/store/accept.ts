@@ -150,7 +150,11 @@ export async function accept(db: Queryable, tasks: readonly NewTask[], claimSeco
   }
 }
 
-async function answersOf(db: Queryable, tasks: readonly NewTask[], rows: ReadonlyMap<string, Row>): Promise<Accepted[]> {
+async function answersOf(
+  db: Queryable,
+  tasks: readonly NewTask[],
+  rows: ReadonlyMap<string, Row>,
+): Promise<Accepted[]> {
   const repeated = [...rows.values()].filter((row) => row.same === true).map((row) => row.known_id)
   const originals = new Map<string, { request_id: string; trace_id: string }>()
   if (repeated.length > 0) {

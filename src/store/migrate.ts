@@ -39,7 +39,9 @@ export async function migrate(databaseUrl: string, log: (line: string) => void =
 
 /** Names the newest migration that this code knows, such as `0002_conversation`. */
 export function newestMigration(): string {
-  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.sql')).sort()
+  const names = readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
   return (names.at(-1) as string).replace(/\.sql$/, '')
 }
 

@@ -47,7 +47,13 @@ const CANCEL = {
 /** Cancels an unfinished task. Of a task that does not exist, or is another client's, the status is undefined. */
 export async function cancelTask(db: Queryable, viewer: Viewer, id: string, actor: Actor): Promise<Operated> {
   const client = viewer === 'everybody' ? null : viewer.client
-  const rows = await db.query<{ done: number; status: Status | null }>(CANCEL, [id, client, actor.name, actor.requestId, actor.reason])
+  const rows = await db.query<{ done: number; status: Status | null }>(CANCEL, [
+    id,
+    client,
+    actor.name,
+    actor.requestId,
+    actor.reason,
+  ])
   const row = rows[0] as { done: number; status: Status | null }
   return row.done === 1 ? { done: true } : { done: false, status: row.status ?? undefined }
 }
@@ -81,7 +87,12 @@ const REDRIVE = {
 }
 
 /** Sends FAILED tasks round again, and names those that went; tasks in another state stay as they are. */
-export async function redriveTasks(db: Queryable, viewer: Viewer, ids: readonly string[], actor: Actor): Promise<string[]> {
+export async function redriveTasks(
+  db: Queryable,
+  viewer: Viewer,
+  ids: readonly string[],
+  actor: Actor,
+): Promise<string[]> {
   const client = viewer === 'everybody' ? null : viewer.client
   const rows = await db.query<{ id: string }>(REDRIVE, [ids, client, actor.name, actor.requestId, actor.reason])
   return rows.map(({ id }) => id)
@@ -126,7 +137,11 @@ function conditions(filter: DeadLetterFilter, values: unknown[]): string {
 }
 
 /** Lists dead letters, oldest failure first, at most `limit`. */
-export async function listDeadLetters(db: Queryable, filter: DeadLetterFilter, limit: number): Promise<DeadLetterView[]> {
+export async function listDeadLetters(
+  db: Queryable,
+  filter: DeadLetterFilter,
+  limit: number,
+): Promise<DeadLetterView[]> {
   const values: unknown[] = []
   const where = conditions(filter, values)
   values.push(limit)

@@ -76,7 +76,12 @@ const TASK_BY_ID = {
 }
 
 /** Reads one task, or nothing when there is none or it is another client's. */
-export async function readTask(db: Queryable, viewer: Viewer, id: string, resultTtlMs: number): Promise<TaskView | undefined> {
+export async function readTask(
+  db: Queryable,
+  viewer: Viewer,
+  id: string,
+  resultTtlMs: number,
+): Promise<TaskView | undefined> {
   return (await db.query<TaskView>(TASK_BY_ID, [resultTtlMs, id, client(viewer)]))[0]
 }
 

@@ -16,7 +16,7 @@ interface Ended {
 
 export type Settlement = Ended &
   (
-    | { readonly next: 'SUCCESS'; /** JSON text that PostgreSQL can store. */ readonly result: string }
+    | { readonly next: 'SUCCESS' /** JSON text that PostgreSQL can store. */; readonly result: string }
     | { readonly next: 'FAILED'; readonly reason: FailureReason; readonly error: Failure; readonly fingerprint: string }
     | {
         readonly next: 'RETRYING'
@@ -88,7 +88,11 @@ const SETTLED_BEFORE = {
  *
  * @param settlements 1 or more, each task once
  */
-export async function settleTasks(db: Queryable, consumer: string, settlements: readonly Settlement[]): Promise<Settled[]> {
+export async function settleTasks(
+  db: Queryable,
+  consumer: string,
+  settlements: readonly Settlement[],
+): Promise<Settled[]> {
   const mine = new Set((await db.query<{ id: string }>(SETTLE, [inputOf(settlements), consumer])).map(({ id }) => id))
   const others = settlements.filter(({ id }) => !mine.has(id))
   const before = new Set<string>()
@@ -100,26 +104,30 @@ export async function settleTasks(db: Queryable, consumer: string, settlements: 
 }
 
 function inputOf(settlements: readonly Settlement[]): string {
-  const rows = settlements.map((settlement) => {
-    const { id, attempt, name, client, next } = settlement
-    const common = { id, attempt, name, client, next, charge: 0, rung_ms: 0 }
-    switch (settlement.next) {
-      case 'SUCCESS':
-        return JSON.stringify({ ...common, outcome: 'success' }).replace(/\}$/, `,"result":${settlement.result}}`)
-      case 'FAILED': {
-        const { error, fingerprint, reason } = settlement
-        return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, reason })
-      }
-      case 'RETRYING': {
-        const { error, fingerprint, delayMs, onRung } = settlement
-        const wait = { delay_ms: delayMs, rung_ms: onRung ? delayMs : 0 }
-        return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, ...wait })
-      }
-      case 'PENDING':
-        return JSON.stringify({ ...common, outcome: 'handed_back', error: settlement.error, delay_ms: settlement.delayMs })
+  return `[${settlements.map(rowOf).join(',')}]`
+}
+
+/** Writes one row of SETTLE's input; the result is JSON text already and goes in as it is. */
+function rowOf(settlement: Settlement): string {
+  const { id, attempt, name, client, next } = settlement
+  const common = { id, attempt, name, client, next, charge: 0, rung_ms: 0 }
+  switch (settlement.next) {
+    case 'SUCCESS':
+      return JSON.stringify({ ...common, outcome: 'success' }).replace(/\}$/, () => `,"result":${settlement.result}}`)
+    case 'FAILED': {
+      const { error, fingerprint, reason } = settlement
+      return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, reason })
     }
-  })
-  return `[${rows.join(',')}]`
+    case 'RETRYING': {
+      const { error, fingerprint, delayMs, onRung } = settlement
+      const wait = { delay_ms: delayMs, rung_ms: onRung ? delayMs : 0 }
+      return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, ...wait })
+    }
+    case 'PENDING': {
+      const { error, delayMs } = settlement
+      return JSON.stringify({ ...common, outcome: 'handed_back', error, delay_ms: delayMs })
+    }
+  }
 }
 
 /**

@@ -116,26 +116,26 @@ describe('a request that does not fit is refused and nothing is accepted:', () =
     expect(problemSchema.parse(await answer.json()).errors).toMatchObject([{ pointer: '/user_id' }])
   })
 
-  test('a compressed or too large body does not close the connection before it is answered', async () => {
+  test('a body far over the limit is answered, and the connection is not cut before the answer', async () => {
     const api = await anApi()
 
-    const statuses = await Promise.all(
-      [1, 2, 3, 4].map(async (mebibytes) => (await api.post(TASKS, `"${'x'.repeat(mebibytes * 1_048_576)}"`)).status),
-    )
+    const answers = await Promise.all([1, 2, 4].map((mebibytes) => api.post(TASKS, `"${'x'.repeat(mebibytes * 1_048_576)}"`)))
 
-    expect(statuses).toEqual([413, 413, 413, 413])
+    expect(await Promise.all(answers.map(async (answer) => [answer.status, await answer.json()]))).toMatchObject([
+      [413, { status: 413 }],
+      [413, { status: 413 }],
+      [413, { status: 413 }],
+    ])
   })
 
-  test('a body without a length is cut off at the limit', async () => {
+  test('a body without a length is cut off at the limit, though it never ends', async () => {
     const api = await anApi()
-    const endless = new ReadableStream({
-      pull: (controller) => controller.enqueue(new Uint8Array(65_536).fill(0x20)),
-    })
+    const head = `POST ${TASKS} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`
+    const chunk = `10000\r\n${' '.repeat(65_536)}\r\n`
 
-    const answer = await fetch(`${api.url}${TASKS}`, { method: 'POST', headers: json, body: endless, duplex: 'half' } as RequestInit)
+    const answer = await api.raw(head + chunk.repeat(5), 500)
 
-    expect(answer.status).toBe(413)
-    await answer.body?.cancel()
+    expect(answer).toMatch(/^HTTP\/1.1 413 /)
   })
 })
 

@@ -1,0 +1,158 @@
+// What a submission is answered, and what of it is handed on.
+import { describe, expect, test } from 'vitest'
+import { acceptedSchema } from '../../src/gateway/schemas.ts'
+import { anAcceptor, anApi } from '../http/an-api.ts'
+
+const TASKS = '/api/v1/tasks'
+const task = { name: 'trial.echo', payload: { a: 1 } }
+const conversation = { conversation_id: 'c-1', user_id: 'u-1', bot_id: 'b-1', conversation_log: [] }
+const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+
+describe('an accepted task', () => {
+  test('is answered 202 with where and when to look', async () => {
+    const api = await anApi()
+
+    const answer = await api.post(TASKS, task, { 'x-request-id': 'r-1', traceparent: trace })
+
+    const body = acceptedSchema.strict().parse(await answer.json())
+    expect(answer.status).toBe(202)
+    expect(body).toEqual({ id: body.id, status: 'PENDING', statusUrl: `${TASKS}/${body.id}`, requestId: 'r-1', traceId: 'a'.repeat(32) })
+    expect(answer.headers.get('location')).toBe(body.statusUrl)
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(answer.headers.get('idempotency-replayed')).toBeNull()
+  })
+
+  test('is stored as it was sent, with everything that was asked for', async () => {
+    const acceptor = anAcceptor()
+    const api = await anApi({ acceptor })
+    const payload = { b: ['\u{1f600}', -0.5, null], a: { toJSON: 'x', length: 3 } }
+
+    const asked = { name: 'trial.echo', payload, delay: '10m', expiresAfter: '2h', queue: 'conversations', maxAttempts: 3, tags: ['x'], userId: 'u' }
+    const answer = await api.post(TASKS, asked, { 'x-client-id': 'shop', traceparent: trace, tracestate: 'a=b' })
+
+    expect(answer.headers.get('retry-after')).toBe('600')
+    expect(acceptor.tasks).toMatchObject([
+      {
+        name: 'trial.echo', payload, queue: 'conversations', client: 'shop', maxAttempts: 3, tags: ['x'], userId: 'u',
+        delayMs: 600_000, runAt: null, expiresAfterMs: 7_200_000, traceparent: trace, tracestate: 'a=b', keys: [],
+      },
+    ])
+  })
+
+  test('that may start in the past starts at once; one with an offset starts at that moment', async () => {
+    const acceptor = anAcceptor()
+    const api = await anApi({ acceptor })
+    const ahead = new Date(Date.now() + 3_600_000)
+
+    await api.post(TASKS, { ...task, runAt: '0000-01-01T00:00:00Z' })
+    await api.post(TASKS, { ...task, runAt: new Date(ahead.getTime() + 7_200_000).toISOString().replace('Z', '+02:00') })
+
+    expect(acceptor.tasks.map(({ runAt }) => runAt)).toEqual([null, ahead.toISOString()])
+  })
+
+  test('takes its user from the contract when the client names none', async () => {
+    const acceptor = anAcceptor()
+    const api = await anApi({ acceptor })
+
+    await api.post('/api/v1/conversations/end', conversation)
+
+    expect(acceptor.tasks).toMatchObject([{ name: 'conversation.ended', queue: 'conversations', userId: 'u-1', payload: conversation }])
+  })
+})
+
+describe('a repeated request', () => {
+  const key = { 'idempotency-key': 'k-1' }
+
+  test('is answered as the first was, and says so', async () => {
+    const acceptor = anAcceptor()
+    const api = await anApi({ acceptor })
+
+    const first = await (await api.post(TASKS, { ...task, payload: { a: 1, b: 2 } }, { ...key, 'x-request-id': 'r-1' })).json()
+    const again = await api.post(TASKS, { payload: { b: 2, a: 1 }, name: task.name }, { 'idempotency-key': '"k-1"', 'x-request-id': 'r-2' })
+
+    expect(again.status).toBe(202)
+    expect(await again.json()).toEqual(first)
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    expect(again.headers.get('x-request-id')).toBe('r-2')
+    expect(acceptor.tasks).toHaveLength(1)
+  })
+
+  const others = [{ payload: { a: 2 } }, { delay: '1s' }, { userId: 'u' }, { maxAttempts: 2 }, { tags: ['t'] }, { queue: 'trial' }]
+  test.each(others)('with another body is refused: %o', async (change) => {
+    const api = await anApi()
+    await api.post(TASKS, task, key)
+
+    const answer = await api.post(TASKS, { ...task, ...change }, key)
+
+    expect(answer.status).toBe(422)
+    expect(await answer.json()).toMatchObject({ type: '/docs#problem-idempotency-key-reused', detail: expect.stringContaining('"k-1"') })
+  })
+
+  test('of another client is another task', async () => {
+    const acceptor = anAcceptor()
+    const api = await anApi({ acceptor })
+
+    await api.post(TASKS, task, { ...key, 'x-client-id': 'a' })
+    await api.post(TASKS, task, { ...key, 'x-client-id': 'b' })
+
+    expect(acceptor.tasks).toHaveLength(2)
+  })
+
+  test("is known by the contract's own key on both routes, with and without a key of the client", async () => {
+    const acceptor = anAcceptor()
+    const api = await anApi({ acceptor })
+    const asTask = { name: 'conversation.ended', payload: conversation }
+
+    const answers = [
+      await api.post('/api/v1/conversations/end', conversation),
+      await api.post(TASKS, asTask),
+      await api.post(TASKS, asTask, key),
+      await api.post('/api/v1/conversations/end', { ...conversation, bot_id: 'other' }),
+    ]
+
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 422])
+    expect(acceptor.tasks).toHaveLength(1)
+    expect(acceptor.tasks[0]?.keys.map((one) => one.key)).toEqual(['name:conversation.ended:c-1'])
+  })
+})
+
+describe('when the answer does not come by itself', () => {
+  test('confirmed mode waits two seconds for the broker and says whether it confirmed', async () => {
+    const fake = anAcceptor()
+    const confirmations = [Promise.resolve(true), new Promise<boolean>(() => undefined), undefined]
+    const acceptor = {
+      accept: async (...given: Parameters<typeof fake.accept>) => {
+        const confirmed = confirmations[fake.tasks.length]
+        return { ...(await fake.accept(...given)), ...(confirmed ? { confirmed } : {}) }
+      },
+    }
+    const api = await anApi({ acceptor, acceptMode: 'confirmed' })
+
+    const begun = performance.now()
+    const answers = [await api.post(TASKS, task), await api.post(TASKS, task), await api.post(TASKS, task)]
+
+    expect(performance.now() - begun).toBeGreaterThan(1_900)
+    expect(performance.now() - begun).toBeLessThan(4_000)
+    expect(await Promise.all(answers.map(async (answer) => ((await answer.json()) as { confirmed: boolean }).confirmed))).toEqual([true, false, false])
+  })
+
+  test('a database that never answers makes a 503 within six seconds', async () => {
+    const api = await anApi({ acceptor: { accept: () => new Promise(() => undefined) } })
+
+    const begun = performance.now()
+    const answer = await api.post(TASKS, task)
+
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('2')
+    expect(performance.now() - begun).toBeLessThan(6_000)
+  })
+
+  test('a row that only the database refuses is still the fault of the input, not ours', async () => {
+    const accept = async () => {
+      throw Object.assign(new Error('unsupported Unicode escape sequence'), { code: '22P05' })
+    }
+    const api = await anApi({ acceptor: { accept } })
+
+    expect((await api.post(TASKS, task)).status).toBe(422)
+  })
+})
