@@ -58,7 +58,7 @@ async function answerRequest(db: Db, resultTtlMs: number, call: Call): Promise<A
   )
   if (items.length === 0) throw nothing
   const ids = items.map(({ id }) => id)
-  const [attempts, operations] = await Promise.all([readAttempts(db, ids), readOperations(db, ids)])
+  const [attempts, operations] = await Promise.all([readAttempts(db, viewer, ids), readOperations(db, viewer, ids)])
   const now = Date.now()
   const tasks = items.toReversed().map((item) => {
     const task = taskJson(item, attempts.get(item.id) ?? [], viewer)

@@ -1,7 +1,8 @@
 /** A task as the API shows it. The OpenAPI document and the answers are made from these schemas. */
 import { z } from 'zod'
 import { ATTEMPT_OUTCOMES, FAILURE_REASONS, STATUSES } from '../core/states.ts'
-import type { AttemptView, TaskView, Viewer } from '../store/reads.ts'
+import type { AttemptView, TaskView } from '../store/reads.ts'
+import type { Viewer } from '../store/viewer.ts'
 
 const moment = z.iso.datetime()
 

@@ -20,7 +20,7 @@ export function createTaskReader(db: Db, resultTtlMs: number): ReadTaskJson {
     const viewer = viewerOf(call.caller)
     const task = await readTask(db, viewer, id, resultTtlMs)
     if (!task) return undefined
-    const attempts = await readAttempts(db, [task.id])
+    const attempts = await readAttempts(db, viewer, [task.id])
     return taskJson(task, attempts.get(task.id) ?? [], viewer)
   }
 }

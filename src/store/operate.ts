@@ -1,7 +1,7 @@
 /** What people do to tasks by hand: cancel and redrive. Each leaves a row in `operation` in the same commit. */
 import type { Status } from '../core/states.ts'
 import type { Queryable } from './db.ts'
-import type { Viewer } from './reads.ts'
+import type { Viewer } from './viewer.ts'
 
 export interface Actor {
   readonly name: string

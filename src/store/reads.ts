@@ -1,10 +1,11 @@
-/** Reads tasks as clients and operators see them. Every query takes the viewer, so nobody sees another's tasks. */
+/**
+ * Reads tasks as clients and operators see them. Every query names the viewer in its condition, and runs as a role that
+ * sees no more than that viewer may.
+ */
 import type { Failure } from '../core/failure.ts'
 import type { AttemptOutcome, FailureReason, Status } from '../core/states.ts'
-import type { Queryable } from './db.ts'
-
-/** Whose tasks may be seen: one client's, or everybody's (scopes `operate` and `admin`). */
-export type Viewer = { readonly client: string } | 'everybody'
+import type { Db, Queryable } from './db.ts'
+import { asViewer, type Viewer } from './viewer.ts'
 
 export interface TaskView {
   readonly id: string
@@ -76,13 +77,11 @@ const TASK_BY_ID = {
 }
 
 /** Reads one task, or nothing when there is none or it is another client's. */
-export async function readTask(
-  db: Queryable,
-  viewer: Viewer,
-  id: string,
-  resultTtlMs: number,
-): Promise<TaskView | undefined> {
-  return (await db.query<TaskView>(TASK_BY_ID, [resultTtlMs, id, client(viewer)]))[0]
+export async function readTask(db: Db, viewer: Viewer, id: string, resultTtlMs: number): Promise<TaskView | undefined> {
+  const rows = await asViewer(db, viewer, (reader) =>
+    reader.query<TaskView>(TASK_BY_ID, [resultTtlMs, id, client(viewer)]),
+  )
+  return rows[0]
 }
 
 const ATTEMPTS = {
@@ -95,10 +94,15 @@ const ATTEMPTS = {
      where a.task_id = any($1::uuid[]) order by a.task_id, a.attempt`,
 }
 
-/** Reads the ended attempts of tasks that the caller may see, oldest first, by task id. */
-export async function readAttempts(db: Queryable, ids: readonly string[]): Promise<Map<string, AttemptView[]>> {
+/** Reads the ended attempts of those of the tasks that the viewer may see, oldest first, by task id. */
+export async function readAttempts(
+  db: Db,
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Map<string, AttemptView[]>> {
   const byTask = new Map<string, AttemptView[]>(ids.map((id) => [id, []]))
-  for (const { taskId, ...attempt } of await db.query<AttemptView & { taskId: string }>(ATTEMPTS, [ids])) {
+  const rows = await asViewer(db, viewer, (reader) => reader.query<AttemptView & { taskId: string }>(ATTEMPTS, [ids]))
+  for (const { taskId, ...attempt } of rows) {
     byTask.get(taskId)?.push(attempt)
   }
   return byTask
@@ -124,7 +128,7 @@ export interface TaskFilter {
  * @returns the page, and whether there are more
  */
 export async function listTasks(
-  db: Queryable,
+  db: Db,
   viewer: Viewer,
   filter: TaskFilter,
   { limit, before, resultTtlMs }: { limit: number; before: string | undefined; resultTtlMs: number },
@@ -155,7 +159,7 @@ export async function listTasks(
   values.push(limit + 1)
   const text = `select ${TASK_COLUMNS} ${TASK_SOURCES}
     ${where.length > 0 ? `where ${where.join(' and ')}` : ''} order by t.id desc limit $${values.length}`
-  const rows = await db.query<TaskView>({ text }, values)
+  const rows = await asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, values))
   return { items: rows.slice(0, limit), more: rows.length > limit }
 }
 
@@ -184,7 +188,7 @@ export interface OperationView {
   readonly reason: string | null
 }
 
-/** Reads what was done by hand to tasks that the caller may see, oldest first. */
-export async function readOperations(db: Queryable, ids: readonly string[]): Promise<OperationView[]> {
-  return db.query<OperationView>(OPERATIONS, [ids])
+/** Reads what was done by hand to those of the tasks that the viewer may see, oldest first. */
+export async function readOperations(db: Db, viewer: Viewer, ids: readonly string[]): Promise<OperationView[]> {
+  return asViewer(db, viewer, (reader) => reader.query<OperationView>(OPERATIONS, [ids]))
 }
