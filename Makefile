@@ -17,8 +17,8 @@ help:
 setup: ## bring the pinned Node and the packages; servers are brought when first needed
 	@scripts/bootstrap.sh
 
-demo: setup ## watch tasks survive a few accidents
-	@node scripts/demo.ts
+demo: setup ## run the main job on real servers and check its sums; KEEP=1 leaves it running
+	@node scripts/demo/main.ts
 
 run: setup ## run all of Nightshift, with servers, until Ctrl-C
 	@node scripts/run.ts

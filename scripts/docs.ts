@@ -1,13 +1,34 @@
-// `make docs`: writes the generated part of docs/settings.md, between its two markers.
-import { readFileSync, writeFileSync } from 'node:fs'
+// `make docs`: writes the generated parts of the documentation, each between its two markers: the settings from the
+// code, and the promises from the first lines of the tests that hold them.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SETTINGS } from '../src/runtime/settings.ts'
 
-export const SETTINGS_PAGE = fileURLToPath(new URL('../docs/settings.md', import.meta.url))
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const BEGIN = '<!-- settings: written by `make docs`, do not edit -->'
-const END = '<!-- /settings -->'
-const HEAD = ['| setting | default | allowed | what it does |', '|---|---|---|---|']
+export interface Page {
+  readonly path: string
+  readonly isText: string
+  /** What it would be if it were written now. */
+  readonly shouldBe: string
+}
+
+/** Reads every page that has a generated part, and writes it anew in memory. */
+export function generatedPages(): Page[] {
+  return [
+    pageOf('docs/settings.md', 'settings', settingsTable()),
+    pageOf('docs/promises.md', 'promises', promiseList(readPromises())),
+  ]
+}
+
+function pageOf(path: string, part: string, lines: readonly string[]): Page {
+  const isText = readFileSync(join(ROOT, path), 'utf8')
+  const [begin, end] = [`<!-- ${part}: written by \`make docs\`, do not edit -->`, `<!-- /${part} -->`]
+  const [from, to] = [isText.indexOf(begin), isText.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`${path} must contain "${begin}" and then "${end}"`)
+  return { path, isText, shouldBe: `${isText.slice(0, from)}${[begin, ...lines].join('\n')}\n${isText.slice(to)}` }
+}
 
 interface Setting {
   readonly name: string
@@ -17,12 +38,9 @@ interface Setting {
   readonly secret?: true
 }
 
-/** Writes a page anew: what is between the markers becomes the table of all settings. */
-export function withSettings(page: string): string {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (begin < 0 || end < begin) throw new Error(`docs/settings.md must contain "${BEGIN}" and then "${END}"`)
+function settingsTable(): string[] {
   const rows = Object.entries<Setting>(SETTINGS).map(([key, setting]) => rowOf(key, setting))
-  return `${page.slice(0, begin)}${[BEGIN, ...HEAD, ...rows, END].join('\n')}${page.slice(end + END.length)}`
+  return ['| setting | default | allowed | what it does |', '|---|---|---|---|', ...rows]
 }
 
 function rowOf(key: string, { name, fallback, bounds, says, secret }: Setting): string {
@@ -31,8 +49,40 @@ function rowOf(key: string, { name, fallback, bounds, says, secret }: Setting): 
   return `| ${[`\`${name}\``, usual, bounds, sentence].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 
+export interface PromiseTest {
+  /** The file's name in test/path/. */
+  readonly file: string
+  /** What it promises, or undefined when its first line does not begin with `// Promise: `. */
+  readonly text: string | undefined
+}
+
+/** Reads what each test of test/path/ promises, by name of the file. */
+export function readPromises(): PromiseTest[] {
+  const files = readdirSync(join(ROOT, 'test/path')).filter((file) => file.endsWith('.test.ts'))
+  return files.sort().map((file) => {
+    const comment = /^(?:\/\/.*\n)+/.exec(readFileSync(join(ROOT, 'test/path', file), 'utf8'))?.[0] ?? ''
+    return {
+      file,
+      text: /^Promise: (.+)$/.exec(
+        comment
+          .replaceAll(/^\/\/ ?/gm, '')
+          .trim()
+          .replaceAll('\n', ' '),
+      )?.[1],
+    }
+  })
+}
+
+function promiseList(promises: readonly PromiseTest[]): string[] {
+  return promises.map(({ file, text = '' }) => {
+    const title = file.replace(/(?:\.live)?\.test\.ts$/, '').replaceAll('-', ' ')
+    return `- [**${title}**](../test/path/${file}): ${text}`
+  })
+}
+
 if (import.meta.main) {
-  const page = readFileSync(SETTINGS_PAGE, 'utf8')
-  writeFileSync(SETTINGS_PAGE, withSettings(page))
-  console.log(withSettings(page) === page ? 'docs/settings.md was up to date' : 'docs/settings.md is written')
+  for (const { path, isText, shouldBe } of generatedPages()) {
+    if (isText !== shouldBe) writeFileSync(join(ROOT, path), shouldBe)
+    console.log(`${path} ${isText === shouldBe ? 'was up to date' : 'is written'}`)
+  }
 }

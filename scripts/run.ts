@@ -2,13 +2,13 @@
 // Uses the servers of `make up` when they run, or DATABASE_URL and AMQP_URL; else private ones that end with it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { NOTE, upServers } from './demo/keep.ts'
 import { ROOT, runCommand } from './demo/platform.ts'
 import { own } from './servers/ownership.ts'
 import { provideServers } from './servers/servers.ts'
 
-const NOTE = join(ROOT, '.nightshift/servers.json')
 const MAIN = join(ROOT, 'src/main.ts')
 const PRETTY = join(ROOT, 'node_modules/pino-pretty/bin.js')
 
@@ -28,7 +28,7 @@ try {
 }
 
 async function run(): Promise<number> {
-  const servers = noted() ?? (await privateServers())
+  const servers = (await notedServers()) ?? (await privateServers())
   const env: NodeJS.ProcessEnv = {
     ...DEFAULTS,
     ...process.env,
@@ -50,12 +50,11 @@ interface DevServers {
   stop(): Promise<void>
 }
 
-function noted(): DevServers | undefined {
+/** Takes the servers of `make up`, which starts them again if they are gone. */
+async function notedServers(): Promise<DevServers | undefined> {
   if (process.env.DATABASE_URL || process.env.AMQP_URL || !existsSync(NOTE)) return undefined
-  const { databaseUrl, amqpUrl } = JSON.parse(readFileSync(NOTE, 'utf8')) as Record<string, string>
-  if (!databaseUrl || !amqpUrl) return undefined
   console.log('using the servers of `make up`')
-  return { databaseUrl, amqpUrl, stop: async () => undefined }
+  return { ...(await upServers()), stop: async () => undefined }
 }
 
 function privateServers(): Promise<DevServers> {

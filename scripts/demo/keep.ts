@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import type { StartedProcess } from '../servers/servers.ts'
 import { ROOT, type Role } from './platform.ts'
 
-const NOTE = join(ROOT, '.nightshift/servers.json')
+/** Where `make up` notes what it started. */
+export const NOTE = join(ROOT, '.nightshift/servers.json')
 const run = promisify(execFile)
 
 export interface KeptServers {

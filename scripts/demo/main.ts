@@ -123,42 +123,49 @@ async function mainJob(plan: Plan, client: Client, ledger: Ledger): Promise<stri
   return report({ plan, posted, outcomes, seconds, friendships, inFlight: IN_FLIGHT, client }, print)
 }
 
-async function post({ posts }: Plan, client: Client, counters: { posted: number }): Promise<Posted> {
+async function post(plan: Plan, client: Client, counters: { posted: number }): Promise<Posted> {
   const begun = performance.now()
   const ids = new Set<string>()
-  const latencies: number[] = []
   const samples = new Map<Post['kind'], { taskId: string; requestId: string }>()
   let replayed = 0
-  await inParallel(posts, IN_FLIGHT, async ({ kind, path, body, requestId }) => {
-    const reply = await client.post<{ id: string; requestId: string }>(path, body, requestId)
-    latencies.push(reply.ms)
-    ids.add(reply.body.id)
-    if (reply.isReplayed) replayed++
-    else samples.set(kind, { taskId: reply.body.id, requestId })
-    counters.posted++
-  })
-  return { accepted: ids.size, replayed, latencies, seconds: (performance.now() - begun) / 1_000, samples }
+  /** Posts `inFlight` at a time, and returns how long each took. */
+  const postAll = async (posts: readonly Post[], inFlight: number): Promise<number[]> => {
+    const latencies: number[] = []
+    await inParallel(posts, inFlight, async ({ kind, path, body, requestId }) => {
+      const reply = await client.post<{ id: string; requestId: string }>(path, body, requestId)
+      latencies.push(reply.ms)
+      ids.add(reply.body.id)
+      if (reply.isReplayed) replayed++
+      else samples.set(kind, { taskId: reply.body.id, requestId })
+      counters.posted++
+    })
+    return latencies
+  }
+  const alone = await postAll(plan.first, 1)
+  const together = await postAll(plan.then, IN_FLIGHT)
+  return { accepted: ids.size, replayed, latencies: { alone, together }, seconds: secondsSince(begun), samples }
+}
+
+function secondsSince(begun: number): number {
+  return (performance.now() - begun) / 1_000
 }
 
 /** Shows how far it is until every task is finished. Returns how many seconds that took from `begun`. */
 async function watch(
-  { posts, tasks }: Plan,
+  { first, then, tasks }: Plan,
   ledger: Ledger,
   counters: { readonly posted: number },
   begun: number,
   progress: ReturnType<typeof createProgress>,
 ): Promise<number> {
+  const posts = first.length + then.length
   let last = { finished: 0, at: begun }
   for (;;) {
     const { SUCCESS, FAILED, CANCELLED } = await ledger.outcomes(run)
     const finished = SUCCESS + FAILED + CANCELLED
     if (finished > last.finished) last = { finished, at: performance.now() }
-    progress.show(
-      `${counters.posted} of ${posts.length} posted, ${finished} of ${tasks} tasks finished`,
-      finished,
-      tasks,
-    )
-    if (finished === tasks) return (performance.now() - begun) / 1_000
+    progress.show(`${finished}/${tasks} tasks finished, ${counters.posted}/${posts} posted`, finished, tasks)
+    if (finished === tasks) return secondsSince(begun)
     if (performance.now() - last.at > FINISHED_WITHIN_MS) {
       throw new Error(
         `${tasks - finished} tasks are not finished, and nothing has moved for ${FINISHED_WITHIN_MS / 1_000} s`,

@@ -10,7 +10,10 @@ export interface Post {
 }
 
 export interface Plan {
-  readonly posts: readonly Post[]
+  /** Posted one at a time: the tasks that are built to fail. They climb their ladders while the others are posted. */
+  readonly first: readonly Post[]
+  /** Posted many at a time. */
+  readonly then: readonly Post[]
   readonly conversations: readonly ConversationPayload[]
   /** How many tasks these posts are, repeats not counted. */
   readonly tasks: number
@@ -46,9 +49,10 @@ export function planOf(run: string): Plan {
     ...post,
     requestId: `${run}-${String(n + 1).padStart(5, '0')}`,
   }))
+  const [first, then] = [posts.slice(0, trials.length), posts.slice(trials.length)]
   const failing = trials.filter(({ kind }) => kind !== 'recovers').length
   const tasks = conversations.length + trials.length
-  return { posts, conversations, tasks, expected: { SUCCESS: tasks - failing, FAILED: failing } }
+  return { first, then, conversations, tasks, expected: { SUCCESS: tasks - failing, FAILED: failing } }
 }
 
 function toConversationRoute(conversation: ConversationPayload) {

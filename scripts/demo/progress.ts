@@ -6,7 +6,8 @@ export interface Progress {
   end(): void
 }
 
-const WIDTH = 30
+/** Bar and text together must fit 80 columns: a line that wraps cannot be redrawn. */
+const WIDTH = 24
 const PLAIN_EVERY_MS = 2_000
 
 /** Makes the progress of one run, written to standard output. */

@@ -8,8 +8,8 @@ import type { Plan, Post } from './plan.ts'
 export interface Posted {
   readonly accepted: number
   readonly replayed: number
-  /** Of every 202, in milliseconds. */
-  readonly latencies: readonly number[]
+  /** Of every 202, in milliseconds: of those posted one at a time, and of those posted many at a time. */
+  readonly latencies: { readonly alone: readonly number[]; readonly together: readonly number[] }
   readonly seconds: number
   /** A task of each kind, to look at. */
   readonly samples: ReadonlyMap<Post['kind'], { readonly taskId: string; readonly requestId: string }>
@@ -54,31 +54,41 @@ interface AttemptJson {
  * @returns one sentence for each thing that is not as promised; none when all is well
  */
 export async function report(findings: Findings, print: (line: string) => void): Promise<string[]> {
-  const { plan, posted, outcomes, seconds, inFlight, client } = findings
+  const { plan, posted, outcomes, client } = findings
   const look = (kind: Post['kind']): Promise<RequestJson> =>
     client.get<RequestJson>(`/api/v1/requests/${posted.samples.get(kind)?.requestId}`)
-  const sum = sumsOf(findings)
+  const sums = sumsOf(findings)
 
   print('')
-  print(
-    `accepted     ${number(posted.accepted)} tasks from ${number(plan.posts.length)} requests in ${posted.seconds.toFixed(1)} s`,
-  )
-  print(`             ${number(posted.replayed)} repeats by another route were answered with the first task`)
-  print(
-    `202 after    p50 ${quantile(posted.latencies, 0.5)}, p99 ${quantile(posted.latencies, 0.99)}, with ${inFlight} requests in flight`,
-  )
-  print(`finished     ${outcomesText(outcomes)}, ${seconds.toFixed(1)} s after the first request`)
-  print(
-    `friendships  ${number(sum.users)} users, ${number(sum.conversations)} conversations counted, total score ${number(sum.score)}`,
-  )
-  print(
-    `             expected from the data file: ${number(sum.expectedScore)}: ${sum.wrong.length === 0 ? 'equal, for each user' : 'NOT EQUAL'}`,
-  )
+  printFigures(print, findings, sums)
   print('')
   printTask(print, 'A retry climbing its ladder', await look('recovers'))
   printTask(print, 'A dead letter, explained', await look('never works'))
   printTask(print, 'A request, looked up by its id', await look('conversation'))
-  return [...problemsOf(plan, posted, outcomes), ...sum.wrong]
+  return [...problemsOf(plan, posted, outcomes), ...sums.wrong]
+}
+
+function printFigures(print: (line: string) => void, findings: Findings, sums: ReturnType<typeof sumsOf>): void {
+  const { plan, posted, outcomes, seconds, inFlight } = findings
+  const { alone, together } = posted.latencies
+  const requests = plan.first.length + plan.then.length
+  const equal = sums.wrong.length === 0 ? 'equal, for each user' : 'NOT EQUAL'
+  const lines = [
+    [
+      'accepted',
+      `${number(posted.accepted)} tasks from ${number(requests)} requests in ${posted.seconds.toFixed(1)} s`,
+    ],
+    ['', `${number(posted.replayed)} repeats by another route were answered with the first task`],
+    ['202 after', `p50 ${quantile(alone, 0.5)} with one request at a time`],
+    [
+      '',
+      `p50 ${quantile(together, 0.5)}, p99 ${quantile(together, 0.99)} with ${inFlight} at a time, all on this machine`,
+    ],
+    ['finished', `${outcomesText(outcomes)}, ${seconds.toFixed(1)} s after the first request`],
+    ['friendships', `${number(sums.conversations)} conversations of ${number(sums.users)} users counted`],
+    ['', `total score ${number(sums.score)}, expected from the data file ${number(sums.expectedScore)}: ${equal}`],
+  ]
+  for (const [head = '', text] of lines) print(`${head.padEnd(12)} ${text}`)
 }
 
 function printTask(print: (line: string) => void, title: string, { requestId, tasks }: RequestJson): void {

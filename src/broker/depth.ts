@@ -2,7 +2,7 @@
 import type { Channel } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
 import { createLink, type Link, type Session } from './session.ts'
-import { workQueue } from './topology.ts'
+import { declareTopology, type Topology, workQueue } from './topology.ts'
 
 export interface QueueDepth {
   /** Messages that wait in the queue; those with a consumer are not counted. */
@@ -17,7 +17,7 @@ export interface DepthProbe extends Link {
   lastKnown(queue: string): QueueDepth | undefined
 }
 
-export function createDepthProbe(options: { url: string; name: string; log: Log }): DepthProbe {
+export function createDepthProbe(options: { url: string; name: string; log: Log; topology: Topology }): DepthProbe {
   let session: Session | undefined
   let channel: Promise<Channel> | undefined
   const known = new Map<string, QueueDepth>()
@@ -25,6 +25,8 @@ export function createDepthProbe(options: { url: string; name: string; log: Log 
   const link = createLink({
     ...options,
     onSession: async (fresh) => {
+      // A look at a queue that nobody has declared yet would close the channel.
+      await declareTopology(fresh, options.topology, options.log)
       session = fresh
       channel = undefined
     },

@@ -40,6 +40,13 @@ const SETUP_TIMEOUT_MS = 30_000
 const CLOSE_TIMEOUT_MS = 3_000
 const HEARTBEAT_SECONDS = 10
 const BACKOFF_MOST_MS = 30_000
+/** A session that lived this long was no failure to connect. */
+const LONG_LIFE_MS = 10_000
+/**
+ * The waits double up to 1.7 s when sessions come up and soon end: the broker is there. A message that amqplib cannot
+ * decode ends each session it is delivered to, and only after so many deliveries does the broker set it aside.
+ */
+const MOST_FAILURES_WHEN_UP = 4
 
 /** Makes a link. `start` does not wait for the broker: whoever needs it looks at `state`. */
 export function createLink({ url, name, log, onSession }: LinkOptions): Link {
@@ -48,20 +55,22 @@ export function createLink({ url, name, log, onSession }: LinkOptions): Link {
   let state: Link['state'] = 'stopped'
   let trouble: string | undefined
   let generation = 0
+  /** When the present session was prepared, by the monotonic clock. */
+  let readyAt: number | undefined
 
   async function keep(): Promise<void> {
     let failures = 0
     while (!stopping.signal.aborted) {
       state = 'connecting'
-      const upAt = Date.now()
+      readyAt = undefined
       try {
         await live()
       } catch (error) {
         trouble = (error as Error).message
       }
       if (stopping.signal.aborted) break
-      // A session that lived for a while was no failure to connect. Full jitter keeps replicas from returning together.
-      failures = Date.now() - upAt > 10_000 ? 1 : failures + 1
+      failures = failuresAfter(failures, readyAt)
+      // Full jitter keeps replicas from returning together.
       const waitMs = 100 + Math.random() * Math.min(BACKOFF_MOST_MS, 100 * 2 ** Math.min(failures, 10))
       log.warn({ link: name, trouble, wait_ms: Math.round(waitMs) }, 'broker connection is down')
       await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined)
@@ -108,6 +117,7 @@ export function createLink({ url, name, log, onSession }: LinkOptions): Link {
         state = 'ready'
         trouble = undefined
       }
+      readyAt = performance.now()
       log.info({ link: name, generation }, 'broker connection is up')
       await aborted(ended.signal)
     } finally {
@@ -136,6 +146,12 @@ export function createLink({ url, name, log, onSession }: LinkOptions): Link {
       running = undefined
     },
   }
+}
+
+/** Counts on after another session ended, or none came up (`readyAt` is undefined then). */
+function failuresAfter(failures: number, readyAt: number | undefined): number {
+  if (readyAt === undefined) return failures + 1
+  return performance.now() - readyAt > LONG_LIFE_MS ? 1 : Math.min(failures + 1, MOST_FAILURES_WHEN_UP)
 }
 
 function sessionOf(

@@ -1,3 +1,4 @@
+/** `nightshift dead-letters`: shows what is FAILED, grouped by error. */
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { openDb } from '../store/db.ts'

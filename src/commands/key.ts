@@ -1,3 +1,4 @@
+/** `nightshift key`: creates, lists and revokes API keys. */
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { createApiKey, listApiKeys, revokeApiKey, SCOPES, type Scope } from '../store/api-keys.ts'

@@ -1,3 +1,4 @@
+/** `nightshift migrate`: brings the database to the newest schema. */
 import { readConfig } from '../runtime/config.ts'
 import { migrate, newestMigration } from '../store/migrate.ts'
 import { type Command, readArguments, say } from './command.ts'

@@ -1,6 +1,7 @@
+/** `nightshift redrive`: sends FAILED tasks round again. */
+import { randomUUID } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v7 } from 'uuid'
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { openDb, type Queryable } from '../store/db.ts'
@@ -88,7 +89,11 @@ export const command: Command = {
         say(`${total} tasks would be sent, at ${rate}/s in about ${Math.ceil(total / rate)} s`)
         return 0
       }
-      const actor = { name: `cli:${userInfo().username}`, requestId: v7(), reason: values['reason-text'] ?? null }
+      const actor = {
+        name: `cli:${userInfo().username}`,
+        requestId: randomUUID(),
+        reason: values['reason-text'] ?? null,
+      }
       const sent = await send(db, filter, rate, actor, total)
       say(`${sent} tasks sent round again`)
       return 0

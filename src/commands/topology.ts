@@ -1,3 +1,4 @@
+/** `nightshift topology`: prints what must exist on the broker. */
 import { topologyOf } from '../broker/topology.ts'
 import { queuesOf, rungsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'

@@ -59,20 +59,29 @@ export function createAttempts(options: AttemptOptions): Attempts {
     const wakeUp = decodeWakeUp(delivery.body)
     if ('unreadable' in wakeUp) return keepUnreadable(delivery, wakeUp.unreadable)
     if (delivery.taskName !== undefined && !handlers.has(delivery.taskName)) return park(delivery, wakeUp)
+    // Asked and entered in one step: copies that arrive together must not all find the task free.
+    const done = inTurn(inProcess.get(wakeUp.id), delivery, wakeUp).finally(() => {
+      if (inProcess.get(wakeUp.id) === done) inProcess.delete(wakeUp.id)
+    })
+    inProcess.set(wakeUp.id, done)
+    return done
+  }
+
+  /** Waits for the copy before this one and for the gate, then attempts; what must stop waiting goes back to the broker. */
+  async function inTurn(previous: Promise<void> | undefined, delivery: Delivery, wakeUp: WakeUp): Promise<void> {
     const mayWait = AbortSignal.any([life.over, draining, delivery.gone])
     let leave: () => void
     try {
-      while (inProcess.has(wakeUp.id)) await inProcess.get(wakeUp.id)
+      await previous
       leave = await gate.enter(wakeUp.alone, mayWait)
     } catch {
       return delivery.requeue()
     }
-    const done = attempt(delivery, wakeUp, mayWait).finally(() => {
-      inProcess.delete(wakeUp.id)
+    try {
+      await attempt(delivery, wakeUp, mayWait)
+    } finally {
       leave()
-    })
-    inProcess.set(wakeUp.id, done)
-    return done
+    }
   }
 
   async function attempt(delivery: Delivery, wakeUp: WakeUp, mayWait: AbortSignal): Promise<void> {
@@ -87,7 +96,12 @@ export function createAttempts(options: AttemptOptions): Attempts {
     const { task } = claim
     metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds)
     metrics.inFlight.inc({ queue: task.queue })
-    const attemptLog = log.child({ request_id: task.requestId, task_id: task.id, task: task.name, attempt: task.attempt })
+    const attemptLog = log.child({
+      request_id: task.requestId,
+      task_id: task.id,
+      task: task.name,
+      attempt: task.attempt,
+    })
     try {
       const outcome = await execute(task, attemptLog)
       if (outcome !== 'no_answer') delivery.ack()
@@ -166,7 +180,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
 
   /** A task that this version does not know, as during a deploy: offered again later, uncharged. */
   async function park(delivery: Delivery, wakeUp: WakeUp): Promise<void> {
-    log.warn({ task_id: wakeUp.id, task: delivery.taskName, wait_ms: UNKNOWN_TASK_WAIT_MS }, 'no handler for this task, parked')
+    log.warn(
+      { task_id: wakeUp.id, task: delivery.taskName, wait_ms: UNKNOWN_TASK_WAIT_MS },
+      'no handler for this task, parked',
+    )
     try {
       await parkTasks(db, [wakeUp.id], UNKNOWN_TASK_WAIT_MS)
       delivery.ack()
@@ -193,6 +210,9 @@ function countEnd(task: ClaimedTask, settlement: Settlement | undefined): void {
 /** What is left of a settlement whose data PostgreSQL refused: visibly replaced, so that the task still ends. */
 function withoutData(settlement: Settlement): Settlement {
   const note = 'PostgreSQL could not store what the handler gave back'
-  if (settlement.next === 'SUCCESS') return { ...settlement, result: JSON.stringify({ nightshift_result_unstorable: note }) }
-  return settlement.next === 'PENDING' ? { ...settlement, error: null } : { ...settlement, error: { name: 'Unstorable', message: note } }
+  if (settlement.next === 'SUCCESS')
+    return { ...settlement, result: JSON.stringify({ nightshift_result_unstorable: note }) }
+  return settlement.next === 'PENDING'
+    ? { ...settlement, error: null }
+    : { ...settlement, error: { name: 'Unstorable', message: note } }
 }

@@ -36,7 +36,13 @@ export function createEffects(db: Db, task: ClaimedTask, consumer: string, signa
     return db.transaction(async (connection) => {
       signal.throwIfAborted()
       const result = await work(txOf(connection))
-      const success = { id: task.id, attempt: task.attempt, name: task.name, client: task.client, next: 'SUCCESS' as const }
+      const success = {
+        id: task.id,
+        attempt: task.attempt,
+        name: task.name,
+        client: task.client,
+        next: 'SUCCESS' as const,
+      }
       const [settled] = await settleTasks(connection, consumer, [{ ...success, result: storableJson(result) }])
       if (settled !== 'settled') {
         metrics.fencedWrites.inc()

@@ -2,8 +2,8 @@
  * One life of this consumer: an id, a lease that is kept alive, and the attempts in hand. When the lease is lost the
  * life is over for ever: all its attempts are aborted, and whatever they still write is fenced.
  */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v4 } from 'uuid'
 import { Aborted } from '../core/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
@@ -39,7 +39,7 @@ export interface LifeOptions {
 /** Begins a life. Rejects when the database does not answer. */
 export async function openLife(options: LifeOptions): Promise<ConsumerLife> {
   const { db, leaseSeconds, log } = options
-  const id = v4()
+  const id = randomUUID()
   const leaseMs = leaseSeconds * 1_000
   const over = new AbortController()
   const inHand = new Map<string, InHand>()

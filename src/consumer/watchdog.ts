@@ -18,7 +18,9 @@ export function createWatchdog(leaseSeconds: number): Service {
       const beats = new Int32Array(new SharedArrayBuffer(4))
       beating = setInterval(() => Atomics.add(beats, 0, 1), TICK_MS / 2)
       const mostTicks = Math.ceil((leaseSeconds * 1_000) / TICK_MS)
-      worker = new Worker(new URL('./watchdog-thread.ts', import.meta.url), { workerData: { beats, tickMs: TICK_MS, mostTicks } })
+      worker = new Worker(new URL('./watchdog-thread.ts', import.meta.url), {
+        workerData: { beats, tickMs: TICK_MS, mostTicks },
+      })
       worker.unref()
     },
     async stop() {

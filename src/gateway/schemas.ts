@@ -38,12 +38,9 @@ export const acceptedSchema = z.object({
   statusUrl: z.string(),
   requestId: z.string().meta({ description: 'Of the request that was accepted first, when this one repeats it.' }),
   traceId: z.string(),
-  confirmed: z
-    .boolean()
-    .optional()
-    .meta({
-      description: 'Only in ACCEPT_MODE=confirmed: whether the broker confirmed within 2 s. False loses nothing.',
-    }),
+  confirmed: z.boolean().optional().meta({
+    description: 'Only in ACCEPT_MODE=confirmed: whether the broker confirmed within 2 s. False loses nothing.',
+  }),
 })
 
 export const operationSchema = z.strictObject({

@@ -8,7 +8,6 @@ import { type TraceContext, traceFrom } from '../core/trace.ts'
 import { Problem } from './problem.ts'
 
 export const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
-export const MAX_HEADERS = 100
 
 export interface Head {
   readonly requestId: string
@@ -28,19 +27,17 @@ export function headOf(request: IncomingMessage): Head {
 
 /**
  * Refuses an ambiguous head.
- * @throws Problem malformed-request or headers-too-large
+ * @throws Problem malformed-request
  */
 export function checkHead(request: IncomingMessage): void {
   const { rawHeaders } = request
   const refuse = (what: string): never => {
     throw new Problem('malformed-request', what, { headers: { connection: 'close' } })
   }
-  if (rawHeaders.length / 2 > MAX_HEADERS) {
-    throw new Problem('headers-too-large', `more than ${MAX_HEADERS} headers`, { headers: { connection: 'close' } })
-  }
   const count = (name: string): number =>
     rawHeaders.filter((raw, index) => index % 2 === 0 && raw.toLowerCase() === name).length
   if (count('host') > 1) refuse('more than one Host header')
+  if (count('host') === 0 && request.httpVersion !== '1.0') refuse('no Host header')
   if (count('content-length') > 1) refuse('more than one Content-Length header')
   const encoding = request.headers['transfer-encoding']
   if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || count('transfer-encoding') > 1)) {

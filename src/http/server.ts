@@ -5,7 +5,7 @@
  * Wiring: `createHttpServer({ config, log, findCaller: (key) => findCaller(db, key), isOutage, routes: [...] })`
  */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../runtime/log.ts'
@@ -13,7 +13,6 @@ import type { Service } from '../runtime/service.ts'
 import { SECURITY_HEADERS } from './answer.ts'
 import { createApi } from './app.ts'
 import { authenticateByKey, authenticateNobody, type FindCaller } from './auth.ts'
-import { MAX_HEADERS } from './head.ts'
 import { Problem, type ProblemSlug, problemBody } from './problem.ts'
 import type { Route } from './route.ts'
 
@@ -27,7 +26,8 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16_384,
-  requireHostHeader: true,
+  // `checkHead` requires it, because what Node answers here has no body and no request id.
+  requireHostHeader: false,
 } as const
 
 /** How long `stop` lets requests in flight finish; then their connections are closed, however slowly they still send. */
@@ -51,18 +51,23 @@ export function createHttpServer({ config, log, findCaller, isOutage, routes }: 
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
   const api = createApi({ routes, authenticate, isOutage, log })
   let server: Server | undefined
+  const lastAnswer = new WeakMap<Duplex, ServerResponse>()
 
   function make(): Server {
     const made = createServer(LIMITS, (request, response) => {
       if (server !== made) response.setHeader('connection', 'close')
+      lastAnswer.set(request.socket, response)
       api.handle(request, response)
     })
-    // Node drops what is beyond this in silence; one more than allowed lets `checkHead` see that there was more.
-    made.maxHeadersCount = MAX_HEADERS + 1
+    made.maxHeadersCount = 100
     made.on('checkExpectation', (request, response) => api.handle(request, response))
     made.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       log.debug({ code: error.code }, 'a connection did not speak HTTP')
-      refuseRaw(error.code, socket)
+      const last = lastAnswer.get(socket)
+      const isLast = last?.headersSent && (!last.writableEnded || last.getHeader('connection') === 'close')
+      // After a last answer nothing may follow: the client would take it for the answer to something else.
+      if (isLast) last.writableEnded ? socket.end() : socket.destroy()
+      else refuseRaw(error.code, socket)
     })
     return made
   }

@@ -44,7 +44,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
 
   const topology = topologyOf(queues, rungsOf(contracts, config.retryLadderMs))
   const publisher = createPublisher({ url: config.amqpUrl, name: `relay ${config.consumerName}`, log, topology })
-  const depth = createDepthProbe({ url: config.amqpUrl, name: `depth ${config.consumerName}`, log })
+  const depth = createDepthProbe({ url: config.amqpUrl, name: `depth ${config.consumerName}`, log, topology })
   const relay = createRelay({ db, publisher, log })
   const acceptor = createAcceptor({
     db: acceptDb,

@@ -3,8 +3,6 @@ import { readConfig } from '../runtime/config.ts'
 import { createLog } from '../runtime/log.ts'
 import { createMetricsServer, type Readiness } from '../runtime/metrics-server.ts'
 import { runUntilSignal, type Service } from '../runtime/service.ts'
-import { buildApi } from './api.ts'
-import { buildConsumer } from './consumer.ts'
 
 export const ROLES = ['api', 'consumer', 'all'] as const
 export type Role = (typeof ROLES)[number]
@@ -16,8 +14,9 @@ const STOP_MARGIN_SECONDS = 15
 export async function runRole(role: Role): Promise<number> {
   const config = readConfig(process.env)
   const log = createLog(config.logLevel, role)
-  const api = role === 'consumer' ? undefined : buildApi(config, log)
-  const consumer = role === 'api' ? undefined : buildConsumer(config, log)
+  // Loaded by role, so that an api never loads a handler.
+  const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, log)
+  const consumer = role === 'api' ? undefined : (await import('./consumer.ts')).buildConsumer(config, log)
   const metricsServer = createMetricsServer(config.httpHost, config.metricsPort, async () => {
     const parts = await Promise.all([api?.ready(), consumer?.ready()])
     return parts.reduce<Readiness>(

@@ -15,17 +15,20 @@ const moment = z.iso.datetime({ offset: true, error: 'must be an ISO 8601 date a
 
 const listQuery = z.strictObject({
   status: z.enum(STATUSES).optional(),
-  name: word(100).optional(),
-  queue: word(64).optional(),
-  requestId: z.string().regex(REQUEST_ID).optional(),
-  userId: word(200).optional(),
-  tag: word(100).optional(),
+  name: word(100).optional().meta({ description: 'The task type.' }),
+  queue: word(64).optional().meta({ description: 'The work queue.' }),
+  requestId: z.string().regex(REQUEST_ID).optional().meta({ description: 'The X-Request-Id that caused them.' }),
+  userId: word(200)
+    .optional()
+    .meta({ description: 'As it was submitted, or as the task type reads it from the payload.' }),
+  tag: word(100).optional().meta({ description: 'One of its tags.' }),
   errorFingerprint: z
     .string()
-    .regex(/^[0-9a-f]{16}$/)
-    .optional(),
-  createdAfter: moment.optional(),
-  createdBefore: moment.optional(),
+    .regex(/^[0-9a-z-]{1,64}$/)
+    .optional()
+    .meta({ description: '16 hexadecimal characters: the group of the last error.' }),
+  createdAfter: moment.optional().meta({ description: 'ISO 8601 with an offset.' }),
+  createdBefore: moment.optional().meta({ description: 'ISO 8601 with an offset.' }),
   limit: z
     .string()
     .regex(/^(?:[1-9]\d?|1\d\d|200)$/, 'must be a whole number from 1 to 200')

@@ -20,7 +20,7 @@ export const timelineEventSchema = z.object({
 })
 export type TimelineEvent = z.output<typeof timelineEventSchema>
 
-/** Events of the same moment stay in the order in which they must have happened. */
+/** Makes the list. Events of the same moment stay in the order in which they must have happened. */
 export function timelineOf(task: TaskJson, operations: readonly OperationView[]): TimelineEvent[] {
   const events: TimelineEvent[] = [
     { at: task.createdAt, event: 'accepted', detail: `accepted into queue ${task.queue}` },
@@ -43,10 +43,12 @@ export function timelineOf(task: TaskJson, operations: readonly OperationView[])
     const event = action === 'redrive' ? 'redriven' : 'cancelled'
     events.push({ at: at.toISOString(), event, detail: reason === null ? `by ${actor}` : `by ${actor}: ${reason}` })
   }
+  events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
+  // Last whatever its time says: one statement writes it and what led to it, each with its own reading of the clock.
   if (task.finishedAt !== null) {
     const isDead = task.status === 'FAILED'
     const detail = isDead ? `${task.status} (${task.failureReason ?? 'unknown reason'})` : task.status
     events.push({ at: task.finishedAt, event: isDead ? 'dead_lettered' : 'finished', detail })
   }
-  return events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
+  return events
 }

@@ -1,7 +1,8 @@
 /**
- * Begins attempts. A message (id, n) begins attempt n if the task waits and its attempt is below n, and only while the
+ * Begins attempts. A message (id, n) begins attempt n if the task waits and n is its next attempt, and only while the
  * asking consumer's lease is alive. The same consumer asking for the same attempt gets it again, so a lost answer is
- * simply asked for once more.
+ * simply asked for once more. A number beyond the next is nobody's of ours; were it begun, a forged one could raise a
+ * task's attempt to where the message for the next one can no longer be read.
  */
 import type { Queryable } from './db.ts'
 
@@ -46,7 +47,7 @@ interface Row extends ClaimedTask {
 }
 
 const ELIGIBLE = `
-  (u.status in ('PENDING', 'RETRYING') and u.attempt < w.attempt
+  (u.status in ('PENDING', 'RETRYING') and u.attempt + 1 = w.attempt
      and (u.expires_at is null or u.expires_at > clock_timestamp())
    or u.status = 'RUNNING' and u.attempt = w.attempt and u.holder = $2)`
 

@@ -27,7 +27,7 @@ const QUEUES = {
            count(*) filter (where status = 'RETRYING')::int as retrying,
            extract(epoch from clock_timestamp() - min(due_at) filter (where status <> 'RUNNING'
              and due_at <= clock_timestamp()))::float8 as "oldestDueSeconds"
-      from (select queue, status, due_at from unfinished limit ${COUNT_CAP}) some
+      from (select queue, status, due_at from unfinished limit ${COUNT_CAP}) counted
      group by queue order by queue`,
 }
 

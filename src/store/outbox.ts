@@ -2,6 +2,7 @@
  * What must travel to the broker. A row is claimed by moving `claimed_until`, in a commit of its own, so no lock is
  * held while the broker is waited for; whatever a dead process had claimed is free again after the claim.
  */
+import { DEATHS_BEFORE_ALONE } from '../core/retry.ts'
 import type { Queryable } from './db.ts'
 
 export interface OutboxRow {
@@ -99,14 +100,16 @@ export async function postponeOutbox(db: Queryable, ids: readonly string[]): Pro
   await db.query(POSTPONE, [ids])
 }
 
+/** A row that is being published does not count: the message in hand is likely its own, and it goes with the confirm. */
 const PARK = {
   name: 'park',
   text: `
-    insert into outbox (task_id, attempt, queue, created_at, due_at)
-    select u.task_id, u.attempt + 1, u.queue, clock_timestamp(), clock_timestamp() + $2::bigint * interval '1 ms'
+    insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
+    select u.task_id, u.attempt + 1, u.queue, u.crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(),
+           clock_timestamp() + $2::bigint * interval '1 ms'
       from unfinished u
      where u.task_id = any($1::uuid[]) and u.status <> 'RUNNING'
-       and not exists (select from outbox o where o.task_id = u.task_id)`,
+       and not exists (select from outbox o where o.task_id = u.task_id and o.claimed_until <= statement_timestamp())`,
 }
 
 /** Offers waiting tasks again after a while without charging an attempt; finished and running ones are left alone. */

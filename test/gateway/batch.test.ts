@@ -7,9 +7,18 @@ import { anAcceptor, anApi } from '../http/an-api.ts'
 
 const BATCH = '/api/v1/tasks/batch'
 const ndjson = { 'content-type': 'application/x-ndjson' }
-const task = (payload: unknown, key?: string): object => ({ name: 'trial.echo', payload, ...(key === undefined ? {} : { key }) })
-const linesOf = (text: string): BatchAnswerItem[] => text.trimEnd().split('\n').map((line) => JSON.parse(line) as BatchAnswerItem)
-const pointersOf = (item: BatchAnswerItem | undefined): unknown => (item && !item.accepted ? item.problem.errors?.map(({ pointer }) => pointer) : undefined)
+const task = (payload: unknown, key?: string): object => ({
+  name: 'trial.echo',
+  payload,
+  ...(key === undefined ? {} : { key }),
+})
+const linesOf = (text: string): BatchAnswerItem[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as BatchAnswerItem)
+const pointersOf = (item: BatchAnswerItem | undefined): unknown =>
+  item && !item.accepted ? item.problem.errors?.map(({ pointer }) => pointer) : undefined
 
 const MIXED = [
   JSON.stringify(task(1, 'a')),
@@ -39,12 +48,52 @@ describe.each([
 
     expect(answer.status).toBe(202)
     expect(items.map(({ index }) => index)).toEqual(MIXED.map((_, index) => index))
-    expect(items.map(({ accepted }) => accepted)).toEqual([true, false, true, false, false, false, false, false, false, false, true])
-    expect(items.map(({ key }) => key)).toEqual(['a', undefined, 'a', 'b', undefined, 'a', malformed ? 'c' : 'c', undefined, malformed ? undefined : 'd', undefined, 'e'])
-    expect(items.map((item) => (item.accepted ? 202 : item.problem.status))).toEqual([202, malformed ? 400 : 422, 202, 422, 422, 422, 422, 422, 413, 422, 202])
+    expect(items.map(({ accepted }) => accepted)).toEqual([
+      true,
+      false,
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+    ])
+    expect(items.map(({ key }) => key)).toEqual([
+      'a',
+      undefined,
+      'a',
+      'b',
+      undefined,
+      'a',
+      'c',
+      undefined,
+      malformed ? undefined : 'd',
+      undefined,
+      'e',
+    ])
+    expect(items.map((item) => (item.accepted ? 202 : item.problem.status))).toEqual([
+      202,
+      malformed ? 400 : 422,
+      202,
+      422,
+      422,
+      422,
+      422,
+      422,
+      413,
+      422,
+      202,
+    ])
     expect(items[2]).toMatchObject({ replayed: true, id: (items[0] as { id: string }).id })
     expect(items[5]).toMatchObject({ problem: { type: '/docs#problem-idempotency-key-reused' } })
-    expect([pointersOf(items[3]), pointersOf(items[4]), pointersOf(items[6])]).toEqual([['/payload/ms'], ['/surprise'], ['/payload']])
+    expect([pointersOf(items[3]), pointersOf(items[4]), pointersOf(items[6])]).toEqual([
+      ['/payload/ms'],
+      ['/surprise'],
+      ['/payload'],
+    ])
     expect(acceptor.tasks.map(({ payload }) => payload)).toEqual([1, 4])
   })
 })
@@ -54,7 +103,12 @@ test('lines are answered while the next are still on their way', async () => {
   const way = new TransformStream<Uint8Array, Uint8Array>()
   const writer = way.writable.getWriter()
   const write = (text: string): Promise<void> => writer.write(new TextEncoder().encode(text))
-  const answering = fetch(`${api.url}${BATCH}`, { method: 'POST', headers: ndjson, body: way.readable, duplex: 'half' } as RequestInit)
+  const answering = fetch(`${api.url}${BATCH}`, {
+    method: 'POST',
+    headers: ndjson,
+    body: way.readable,
+    duplex: 'half',
+  } as RequestInit)
 
   await write(`${JSON.stringify(task(1))}\n{"na`)
   const reader = ((await answering).body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
@@ -63,7 +117,10 @@ test('lines are answered while the next are still on their way', async () => {
   await writer.close()
   const second = await reader.read()
 
-  expect([JSON.parse(first.value ?? ''), JSON.parse(second.value ?? '')]).toMatchObject([{ index: 0, accepted: true }, { index: 1, accepted: true }])
+  expect([JSON.parse(first.value ?? ''), JSON.parse(second.value ?? '')]).toMatchObject([
+    { index: 0, accepted: true },
+    { index: 1, accepted: true },
+  ])
 })
 
 test('no more than 200 items of a batch are under way at once, and all are answered', async () => {
@@ -78,7 +135,11 @@ test('no more than 200 items of a batch are under way at once, and all are answe
   }
   const api = await anApi({ acceptor: { accept } })
 
-  const answer = await api.post(BATCH, Array.from({ length: 3_000 }, (_, index) => JSON.stringify(task(index))).join('\n'), ndjson)
+  const answer = await api.post(
+    BATCH,
+    Array.from({ length: 3_000 }, (_, index) => JSON.stringify(task(index))).join('\n'),
+    ndjson,
+  )
 
   expect(linesOf(await answer.text()).filter(({ accepted }) => accepted)).toHaveLength(3_000)
   expect(most).toBe(200)
@@ -95,7 +156,10 @@ test('a database that goes away midway is waited for once, not once per item', a
   }
   const api = await anApi({ acceptor: { accept } })
 
-  const answer = await api.post(BATCH, Array.from({ length: 2_000 }, (_, index) => task(index)))
+  const answer = await api.post(
+    BATCH,
+    Array.from({ length: 2_000 }, (_, index) => task(index)),
+  )
 
   const items = (await answer.json()) as BatchAnswerItem[]
   expect(items.filter(({ accepted }) => accepted)).toHaveLength(10)

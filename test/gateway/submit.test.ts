@@ -1,5 +1,7 @@
 // What a submission is answered, and what of it is handed on.
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { contractsOf, defineTask } from '../../src/core/contract.ts'
 import { acceptedSchema } from '../../src/gateway/schemas.ts'
 import { anAcceptor, anApi } from '../http/an-api.ts'
 
@@ -16,7 +18,13 @@ describe('an accepted task', () => {
 
     const body = acceptedSchema.strict().parse(await answer.json())
     expect(answer.status).toBe(202)
-    expect(body).toEqual({ id: body.id, status: 'PENDING', statusUrl: `${TASKS}/${body.id}`, requestId: 'r-1', traceId: 'a'.repeat(32) })
+    expect(body).toEqual({
+      id: body.id,
+      status: 'PENDING',
+      statusUrl: `${TASKS}/${body.id}`,
+      requestId: 'r-1',
+      traceId: 'a'.repeat(32),
+    })
     expect(answer.headers.get('location')).toBe(body.statusUrl)
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(answer.headers.get('idempotency-replayed')).toBeNull()
@@ -27,16 +35,47 @@ describe('an accepted task', () => {
     const api = await anApi({ acceptor })
     const payload = { b: ['\u{1f600}', -0.5, null], a: { toJSON: 'x', length: 3 } }
 
-    const asked = { name: 'trial.echo', payload, delay: '10m', expiresAfter: '2h', queue: 'conversations', maxAttempts: 3, tags: ['x'], userId: 'u' }
+    const asked = {
+      name: 'trial.echo',
+      payload,
+      delay: '10m',
+      expiresAfter: '2h',
+      queue: 'conversations',
+      maxAttempts: 3,
+      tags: ['x'],
+      userId: 'u',
+    }
     const answer = await api.post(TASKS, asked, { 'x-client-id': 'shop', traceparent: trace, tracestate: 'a=b' })
 
     expect(answer.headers.get('retry-after')).toBe('600')
     expect(acceptor.tasks).toMatchObject([
       {
-        name: 'trial.echo', payload, queue: 'conversations', client: 'shop', maxAttempts: 3, tags: ['x'], userId: 'u',
-        delayMs: 600_000, runAt: null, expiresAfterMs: 7_200_000, traceparent: trace, tracestate: 'a=b', keys: [],
+        name: 'trial.echo',
+        payload,
+        queue: 'conversations',
+        client: 'shop',
+        maxAttempts: 3,
+        tags: ['x'],
+        userId: 'u',
+        delayMs: 600_000,
+        runAt: null,
+        expiresAfterMs: 7_200_000,
+        traceparent: trace,
+        tracestate: 'a=b',
+        keys: [],
       },
     ])
+  })
+
+  test('keeps what its schema would drop, fill in or change', async () => {
+    const acceptor = anAcceptor()
+    const payload = z.object({ a: z.string().trim(), b: z.int().default(7) })
+    const contract = defineTask({ name: 'loose.task', summary: 'Loose.', payload, queue: 'trial', effects: 'none' })
+    const api = await anApi({ acceptor, contracts: contractsOf([contract]) })
+
+    await api.post(TASKS, { name: 'loose.task', payload: { a: ' x ', extra: true } })
+
+    expect(acceptor.tasks.map((one) => one.payload)).toEqual([{ a: ' x ', extra: true }])
   })
 
   test('that may start in the past starts at once; one with an offset starts at that moment', async () => {
@@ -45,7 +84,10 @@ describe('an accepted task', () => {
     const ahead = new Date(Date.now() + 3_600_000)
 
     await api.post(TASKS, { ...task, runAt: '0000-01-01T00:00:00Z' })
-    await api.post(TASKS, { ...task, runAt: new Date(ahead.getTime() + 7_200_000).toISOString().replace('Z', '+02:00') })
+    await api.post(TASKS, {
+      ...task,
+      runAt: new Date(ahead.getTime() + 7_200_000).toISOString().replace('Z', '+02:00'),
+    })
 
     expect(acceptor.tasks.map(({ runAt }) => runAt)).toEqual([null, ahead.toISOString()])
   })
@@ -56,7 +98,9 @@ describe('an accepted task', () => {
 
     await api.post('/api/v1/conversations/end', conversation)
 
-    expect(acceptor.tasks).toMatchObject([{ name: 'conversation.ended', queue: 'conversations', userId: 'u-1', payload: conversation }])
+    expect(acceptor.tasks).toMatchObject([
+      { name: 'conversation.ended', queue: 'conversations', userId: 'u-1', payload: conversation },
+    ])
   })
 })
 
@@ -67,8 +111,14 @@ describe('a repeated request', () => {
     const acceptor = anAcceptor()
     const api = await anApi({ acceptor })
 
-    const first = await (await api.post(TASKS, { ...task, payload: { a: 1, b: 2 } }, { ...key, 'x-request-id': 'r-1' })).json()
-    const again = await api.post(TASKS, { payload: { b: 2, a: 1 }, name: task.name }, { 'idempotency-key': '"k-1"', 'x-request-id': 'r-2' })
+    const first = await (
+      await api.post(TASKS, { ...task, payload: { a: 1, b: 2 } }, { ...key, 'x-request-id': 'r-1' })
+    ).json()
+    const again = await api.post(
+      TASKS,
+      { payload: { b: 2, a: 1 }, name: task.name },
+      { 'idempotency-key': '"k-1"', 'x-request-id': 'r-2' },
+    )
 
     expect(again.status).toBe(202)
     expect(await again.json()).toEqual(first)
@@ -77,7 +127,14 @@ describe('a repeated request', () => {
     expect(acceptor.tasks).toHaveLength(1)
   })
 
-  const others = [{ payload: { a: 2 } }, { delay: '1s' }, { userId: 'u' }, { maxAttempts: 2 }, { tags: ['t'] }, { queue: 'trial' }]
+  const others = [
+    { payload: { a: 2 } },
+    { delay: '1s' },
+    { userId: 'u' },
+    { maxAttempts: 2 },
+    { tags: ['t'] },
+    { queue: 'trial' },
+  ]
   test.each(others)('with another body is refused: %o', async (change) => {
     const api = await anApi()
     await api.post(TASKS, task, key)
@@ -85,7 +142,10 @@ describe('a repeated request', () => {
     const answer = await api.post(TASKS, { ...task, ...change }, key)
 
     expect(answer.status).toBe(422)
-    expect(await answer.json()).toMatchObject({ type: '/docs#problem-idempotency-key-reused', detail: expect.stringContaining('"k-1"') })
+    expect(await answer.json()).toMatchObject({
+      type: '/docs#problem-idempotency-key-reused',
+      detail: expect.stringContaining('"k-1"'),
+    })
   })
 
   test('of another client is another task', async () => {
@@ -133,7 +193,9 @@ describe('when the answer does not come by itself', () => {
 
     expect(performance.now() - begun).toBeGreaterThan(1_900)
     expect(performance.now() - begun).toBeLessThan(4_000)
-    expect(await Promise.all(answers.map(async (answer) => ((await answer.json()) as { confirmed: boolean }).confirmed))).toEqual([true, false, false])
+    expect(
+      await Promise.all(answers.map(async (answer) => ((await answer.json()) as { confirmed: boolean }).confirmed)),
+    ).toEqual([true, false, false])
   })
 
   test('a database that never answers makes a 503 within six seconds', async () => {

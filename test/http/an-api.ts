@@ -10,10 +10,10 @@ import { createGatewayRoutes } from '../../src/gateway/routes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/runtime/log.ts'
+import { withDocs } from '../../src/status/docs.ts'
 import { createStatusRoutes } from '../../src/status/routes.ts'
 import { createTaskReader } from '../../src/status/tasks.ts'
 import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
-import { withDocs } from '../../src/status/docs.ts'
 import type { NewTask } from '../../src/store/accept.ts'
 import { type Db, isOutage } from '../../src/store/db.ts'
 import { finishedAmong } from '../../src/store/reads.ts'
@@ -55,7 +55,11 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     newId: options.newId ?? randomUUID,
     taskRetentionMs: 30 * 86_400_000,
   }
-  const { acceptMode = 'durable', acceptor = anAcceptor(), broker = () => ({ connected: true, detail: 'connected' }) } = options
+  const {
+    acceptMode = 'durable',
+    acceptor = anAcceptor(),
+    broker = () => ({ connected: true, detail: 'connected' }),
+  } = options
   const routes = withDocs(
     [
       ...createGatewayRoutes({ db, acceptor, rules, acceptMode, waitForEnd: waiter.waitForEnd, readTask }),
@@ -148,7 +152,10 @@ function raw(port: number, bytes: string, withinMs: number): Promise<string> {
 }
 
 /** Sends a request whose headers `fetch` would refuse or change. */
-export function plainRequest(url: string, headers: Record<string, string | string[]>): Promise<{ status: number; headers: NodeJS.Dict<string | string[]> }> {
+export function plainRequest(
+  url: string,
+  headers: Record<string, string | string[]>,
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]> }> {
   return new Promise((resolve, reject) => {
     const sent = request(url, { headers, agent: false }, (response) => {
       response.resume()

@@ -12,9 +12,17 @@ const task = { name: 'trial.echo', payload: 1 }
 test('a request without a key, or with one that is not known, is answered 401 with a challenge', async () => {
   const acceptor = anAcceptor()
   const api = await anApi({ callers: { good: caller }, acceptor })
-  const headers = [{}, { authorization: 'Bearer bad' }, { authorization: 'Basic Z29vZA==' }, { authorization: 'Bearer' }, { 'x-client-id': 'shop' }]
+  const headers = [
+    {},
+    { authorization: 'Bearer bad' },
+    { authorization: 'Basic Z29vZA==' },
+    { authorization: 'Bearer' },
+    { 'x-client-id': 'shop' },
+  ]
 
-  const answers = await Promise.all(headers.map((one) => api.post('/api/v1/tasks', task, one as Record<string, string>)))
+  const answers = await Promise.all(
+    headers.map((one) => api.post('/api/v1/tasks', task, one as Record<string, string>)),
+  )
 
   for (const answer of answers) {
     expect(answer.status).toBe(401)

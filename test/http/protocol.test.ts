@@ -26,7 +26,13 @@ describe('the request id', () => {
     else expect(headers['x-request-id']).toMatch(UUID)
   })
 
-  const answers: readonly { method: string; path: string; status: number; headers?: Record<string, string>; body?: string }[] = [
+  const answers: readonly {
+    method: string
+    path: string
+    status: number
+    headers?: Record<string, string>
+    body?: string
+  }[] = [
     { method: 'GET', path: '/health/live', status: 200 },
     { method: 'HEAD', path: '/health/live', status: 200 },
     { method: 'OPTIONS', path: '/api/v1/tasks', status: 204 },
@@ -62,7 +68,8 @@ describe('the request id', () => {
     expect(answer.headers.get('x-powered-by')).toBeNull()
     expect(text).not.toContain('secret')
     expect(text).not.toMatch(/\bat .*\.ts:/)
-    if (one.status >= 400 && one.path !== '/health/ready') expect(JSON.parse(text)).toMatchObject({ requestId: 'mine', status: one.status })
+    if (one.status >= 400 && one.path !== '/health/ready')
+      expect(JSON.parse(text)).toMatchObject({ requestId: 'mine', status: one.status })
     if (one.status === 405) expect(answer.headers.get('allow')).toContain('OPTIONS')
     if (one.status === 503 && one.path !== '/health/ready') expect(answer.headers.get('retry-after')).toBe('2')
   })
@@ -88,23 +95,59 @@ describe('what two servers in a row might read differently is refused:', () => {
     { what: 'two Host headers', bytes: 'GET /health/live HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', status: 400 },
     { what: 'no Host header', bytes: 'GET /health/live HTTP/1.1\r\n\r\n', status: 400 },
     { what: 'a target with a host', bytes: 'GET http://evil/health/live HTTP/1.1\r\nHost: here\r\n\r\n', status: 400 },
-    { what: 'Content-Length and Transfer-Encoding', bytes: `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, status: 400 },
+    {
+      what: 'Content-Length and Transfer-Encoding',
+      bytes: `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      status: 400,
+    },
     { what: 'two Content-Lengths', bytes: `${post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`, status: 400 },
-    { what: 'the same Content-Length twice', bytes: `${post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`, status: 400 },
+    {
+      what: 'the same Content-Length twice',
+      bytes: `${post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`,
+      status: 400,
+    },
     { what: 'Transfer-Encoding: xchunked', bytes: `${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`, status: 400 },
-    { what: 'Transfer-Encoding: chunked, identity', bytes: `${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`, status: 400 },
-    { what: 'Transfer-Encoding: gzip, chunked', bytes: `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`, status: 400 },
-    { what: 'two Transfer-Encodings', bytes: `${post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, status: 400 },
-    { what: 'a bad chunk size', bytes: `${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n${body}\r\n0\r\n\r\n`, status: 400 },
+    {
+      what: 'Transfer-Encoding: chunked, identity',
+      bytes: `${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`,
+      status: 400,
+    },
+    {
+      what: 'Transfer-Encoding: gzip, chunked',
+      bytes: `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+      status: 400,
+    },
+    {
+      what: 'two Transfer-Encodings',
+      bytes: `${post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      status: 400,
+    },
+    {
+      what: 'a bad chunk size',
+      bytes: `${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n${body}\r\n0\r\n\r\n`,
+      status: 400,
+    },
     { what: 'a space before the colon', bytes: `${post}Content-Length : 2\r\n\r\n{}`, status: 400 },
     { what: 'a negative length', bytes: `${post}Content-Length: -1\r\n\r\n{}`, status: 400 },
     { what: 'a folded header', bytes: 'GET /health/live HTTP/1.1\r\nHost: here\r\nX: a\r\n b\r\n\r\n', status: 400 },
     { what: 'a bare CR in a header', bytes: 'GET /health/live HTTP/1.1\r\nHost: here\r\nX: a\rb\r\n\r\n', status: 400 },
     { what: 'NUL in a header', bytes: 'GET /health/live HTTP/1.1\r\nHost: here\r\nX: a\0b\r\n\r\n', status: 400 },
     { what: 'not HTTP', bytes: '\x16\x03\x01\x02\r\n\r\n', status: 400 },
-    { what: 'an unknown expectation', bytes: `${post}Expect: wonders\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`, status: 417 },
-    { what: '150 headers', bytes: `GET /health/live HTTP/1.1\r\nHost: here\r\n${'X: y\r\n'.repeat(150)}\r\n`, status: 431 },
-    { what: '17 KiB of headers', bytes: `GET /health/live HTTP/1.1\r\nHost: here\r\nX: ${'y'.repeat(17_000)}\r\n\r\n`, status: 431 },
+    {
+      what: 'an unknown expectation',
+      bytes: `${post}Expect: wonders\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
+      status: 417,
+    },
+    {
+      what: '150 headers',
+      bytes: `GET /health/live HTTP/1.1\r\nHost: here\r\n${'X: y\r\n'.repeat(150)}\r\n`,
+      status: 431,
+    },
+    {
+      what: '17 KiB of headers',
+      bytes: `GET /health/live HTTP/1.1\r\nHost: here\r\nX: ${'y'.repeat(17_000)}\r\n\r\n`,
+      status: 431,
+    },
   ]
   test.each(cases)('$what', async ({ bytes, status }) => {
     const api = await anApi()
@@ -114,6 +157,7 @@ describe('what two servers in a row might read differently is refused:', () => {
     expect(answer.split('\r\n')[0]).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(answer).toMatch(/^x-request-id: /im)
     expect(answer).toMatch(/^content-type: application\/problem\+json/im)
+    if (status === 400) expect(answer).toContain('#problem-malformed-request')
     expect(answer.match(/HTTP\/1\.1 [2345]/g)).toHaveLength(1)
   })
 })

@@ -21,7 +21,10 @@ test.each(CASES)('$consumers consumers of $slots slots run ten tasks at once', a
   for (let count = 0; count < consumers; count++) {
     await nightshift.startConsumer({ NIGHTSHIFT_QUEUES: `trial:${slots}` })
   }
-  await submitAll(api, Array.from({ length: 10 }, () => ({ name: 'trial.sleep', payload: { ms: 60_000 } })))
+  await submitAll(
+    api,
+    Array.from({ length: 10 }, () => ({ name: 'trial.sleep', payload: { ms: 60_000 } })),
+  )
 
   const holders = await until('ten tasks RUNNING at once', async () => {
     const rows = await nightshift.sql<{ holder: string; tasks: number }>(

@@ -14,13 +14,17 @@ interface Client {
 
 let server: Server
 let received: string
+let connected: Set<Socket>
 let proxy: FaultProxy
 let clients: Client[]
 
 beforeEach(async () => {
   received = ''
+  connected = new Set()
   clients = []
   server = createServer((socket) => {
+    connected.add(socket)
+    socket.on('close', () => connected.delete(socket))
     socket.on('error', () => {})
     socket.on('data', (bytes) => {
       received += bytes
@@ -172,4 +176,32 @@ test('dropped answers leave the connection hanging', async () => {
 
   expect(client).toMatchObject({ said: 'begin ', isCut: false })
   await says(aClient(), 'commit too')
+})
+
+test('a held request and what follows it reach the server when released, in order', async () => {
+  const client = aClient()
+  await says(client, 'begin ')
+  const held = proxy.holdRequest((bytes) => bytes.includes('commit'))
+
+  client.socket.write('commit ')
+  await held.reached
+  client.socket.write('end')
+  await says(aClient(), 'other ')
+
+  expect(client.said).toBe('begin ')
+  held.release()
+  await arrived('commit end')
+})
+
+test('a held request dies with its client', async () => {
+  const client = aClient()
+  await says(client, 'begin ')
+  const held = proxy.holdRequest((bytes) => bytes.includes('commit'))
+  client.socket.write('commit ')
+  await held.reached
+
+  client.socket.destroy()
+
+  await until('the end of the connection', () => connected.size === 0, { withinMs: 2_000, everyMs: 2 })
+  expect(received).toBe('begin ')
 })

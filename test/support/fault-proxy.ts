@@ -33,7 +33,18 @@ export interface FaultProxy {
    * @param answer  holds for the chunk that is the answer; answers before it are forwarded. Any chunk unless told
    */
   cutAfterRequest(match: Match, answer?: Match): Promise<void>
+  /**
+   * Holds back the first chunk to the server that matches, and whatever its connection says after it, until released.
+   * When the client goes first the server never hears it.
+   */
+  holdRequest(match: Match): Held
   stop(): Promise<void>
+}
+
+export interface Held {
+  /** Resolves when the chunk has come and is held. */
+  readonly reached: Promise<void>
+  release(): void
 }
 
 interface Link {
@@ -44,8 +55,14 @@ interface Link {
   loses?: Trap
 }
 
-/** Acts after the delay, and never out of turn. */
-type Lane = (act: () => void) => void
+/** Acts after the delay, and never out of turn: what comes later waits for an act that returns a promise. */
+type Lane = (act: () => unknown) => void
+
+interface Hold {
+  readonly match: Match
+  readonly until: Promise<void>
+  readonly reached: () => void
+}
 
 interface Trap {
   readonly match: Match
@@ -58,6 +75,7 @@ interface Trap {
 export async function startFaultProxy({ targetPort }: { targetPort: number }): Promise<FaultProxy> {
   const links = new Set<Link>()
   let traps: Trap[] = []
+  let holds: Hold[] = []
   let swallowed: Direction | undefined
   let delayMs = 0
   let refuses = false
@@ -81,6 +99,13 @@ export async function startFaultProxy({ targetPort }: { targetPort: number }): P
       traps = traps.filter((each) => each !== trap)
       link.loses = trap
       if (!trap.andCut) trap.sprung()
+    }
+    const hold = holds.find((each) => each.match(bytes))
+    if (hold) {
+      holds = holds.filter((each) => each !== hold)
+      link.client.once('close', () => link.server.destroy())
+      link.toServer(() => hold.until)
+      hold.reached()
     }
     if (swallowed !== 'both' && swallowed !== 'up') link.toServer(() => link.server.write(bytes))
   }
@@ -122,6 +147,7 @@ export async function startFaultProxy({ targetPort }: { targetPort: number }): P
       delayMs = 0
       refuses = false
       traps = []
+      holds = []
     },
     blackhole(direction) {
       swallowed = direction
@@ -136,6 +162,12 @@ export async function startFaultProxy({ targetPort }: { targetPort: number }): P
     },
     dropAnswersOnce: (match) => setTrap({ match, answer: () => false, andCut: false }),
     cutAfterRequest: (match, answer = () => true) => setTrap({ match, answer, andCut: true }),
+    holdRequest(match) {
+      const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+      const { promise: until, resolve: release } = Promise.withResolvers<void>()
+      holds.push({ match, until, reached: reach })
+      return { reached, release }
+    },
     async stop() {
       const closed = once(listener, 'close')
       listener.close()
@@ -154,7 +186,7 @@ function join(from: Socket, to: Socket, toOther: Lane): void {
 }
 
 function createLane(delayMs: () => number): Lane {
-  let last = Promise.resolve()
+  let last: Promise<unknown> = Promise.resolve()
   return (act) => {
     const due = performance.now() + delayMs()
     last = last.then(() => sleepUntil(due)).then(act)

@@ -172,7 +172,11 @@ export async function submitAll(
 }
 
 /** Waits until a task is finished and returns it as the API shows it. */
-export async function finished(api: { readonly url: string }, id: string, withinMs = 30_000): Promise<Submitted['body']> {
+export async function finished(
+  api: { readonly url: string },
+  id: string,
+  withinMs = 30_000,
+): Promise<Submitted['body']> {
   return until(
     `task ${id} to finish`,
     async () => {

@@ -44,6 +44,13 @@ describe('the change of the score', () => {
     )
   })
 
+  test('does not depend on the order where floating-point sums would: 0.18 + 0.29 + 0.58 is 1.05 in any', () => {
+    const entries = [0.18, 0.29, 0.58].map((each) => said(each))
+
+    expect(scoreOf(entries).change).toBe(3 + 4)
+    expect(scoreOf(entries.toReversed()).change).toBe(3 + 4)
+  })
+
   test('does not depend on what the bot says', () => {
     holds(
       fc.property(log, (entries) => {

@@ -40,8 +40,7 @@ function moodOf(fromUser: readonly LogEntry[]): number {
   const hundredths = fromUser.flatMap(({ sentiment }) => (sentiment === undefined ? [] : [Math.round(sentiment * 100)]))
   if (hundredths.length === 0) return 0
   const sum = hundredths.reduce((total, each) => total + each, 0)
-  // `+ 0` turns -0, which JSON and PostgreSQL do not know, into 0.
-  return Math.round((sum * MOST_FOR_MOOD) / (100 * hundredths.length)) + 0
+  return Math.round((sum * MOST_FOR_MOOD) / (100 * hundredths.length))
 }
 
 function topicsOf(log: readonly LogEntry[]): TopicCount[] {

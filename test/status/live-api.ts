@@ -1,0 +1,68 @@
+// The real API on a real database of its own; no relay and no consumer, so tasks stay where the test puts them.
+import pg from 'pg'
+import { onTestFinished } from 'vitest'
+import { createAcceptor, type FastPath } from '../../src/gateway/acceptor.ts'
+import { createLog } from '../../src/runtime/log.ts'
+import { createIdClock } from '../../src/store/clock.ts'
+import { type Db, openDb } from '../../src/store/db.ts'
+import { contractsFor } from '../../src/tasks/contracts.ts'
+import { type AnApi, type ApiOptions, anApi } from '../http/an-api.ts'
+import { aDatabase } from '../support/database.ts'
+
+export interface LiveApiOptions extends Pick<ApiOptions, 'callers' | 'contracts' | 'broker'> {
+  /** Makes an id in place of the clock's. */
+  readonly newId?: (newId: () => string) => string
+}
+
+export interface LiveApi {
+  readonly api: AnApi
+  readonly db: Db
+  readonly databaseUrl: string
+  /** A second api on the same database, as another process would be. */
+  another(): Promise<AnApi>
+  count(table: string): Promise<number>
+  /** The stored payloads, oldest first. */
+  payloads(): Promise<unknown[]>
+  /** Plain SQL, to put tasks into the state that a test is about. */
+  sql(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>
+}
+
+/** A relay without room: every row is left to the sweep, which does not run here. */
+const noRelay: FastPath = { reserve: () => 0, publish: () => [], release: () => undefined }
+
+/** Starts it; everything is gone when the test ends. */
+export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
+  const database = await aDatabase()
+  onTestFinished(() => database.drop())
+  const contracts = options.contracts ?? contractsFor(true)
+  const clock = createIdClock()
+
+  async function start(): Promise<{ api: AnApi; db: Db }> {
+    const db = openDb({ url: database.url, poolSize: 5, name: 'test api', log: createLog('silent', 'test') })
+    onTestFinished(() => db.close())
+    const { newId = (make) => make(), ...rest } = options
+    const acceptor = createAcceptor({ db, fastPath: noRelay, clientLabel: () => 'other' })
+    const api = await anApi({ ...rest, db, contracts, acceptor, newId: () => newId(clock.newId) })
+    return { api, db }
+  }
+
+  const { api, db } = await start()
+  const sql = async (text: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> => {
+    const client = new pg.Client({ connectionString: database.url })
+    await client.connect()
+    try {
+      return (await client.query(text, [...values])).rows as Record<string, unknown>[]
+    } finally {
+      await client.end()
+    }
+  }
+  return {
+    api,
+    db,
+    databaseUrl: database.url,
+    another: async () => (await start()).api,
+    sql,
+    count: async (table) => (await sql(`select count(*)::int as rows from ${table}`))[0]?.rows as number,
+    payloads: async () => (await sql('select payload from task order by created_at, id')).map(({ payload }) => payload),
+  }
+}
