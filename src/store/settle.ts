@@ -22,7 +22,7 @@ export type Settlement = Ended &
         readonly next: 'RETRYING'
         readonly error: Failure
         readonly fingerprint: string
-        /** When the next attempt is due, from now. */
+        /** When the next attempt is due, from now; rounded to whole milliseconds. */
         readonly delayMs: number
         /** Whether a rung of the ladder carries the wait, or the outbox row does. */
         readonly onRung: boolean
@@ -120,12 +120,12 @@ function rowOf(settlement: Settlement): string {
     }
     case 'RETRYING': {
       const { error, fingerprint, delayMs, onRung } = settlement
-      const wait = { delay_ms: delayMs, rung_ms: onRung ? delayMs : 0 }
+      const wait = { delay_ms: Math.round(delayMs), rung_ms: onRung ? delayMs : 0 }
       return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, ...wait })
     }
     case 'PENDING': {
       const { error, delayMs } = settlement
-      return JSON.stringify({ ...common, outcome: 'handed_back', error, delay_ms: delayMs })
+      return JSON.stringify({ ...common, outcome: 'handed_back', error, delay_ms: Math.round(delayMs) })
     }
   }
 }

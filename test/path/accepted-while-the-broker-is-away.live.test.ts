@@ -38,12 +38,11 @@ test('tasks that all fail and want their retry are accepted and finish, through 
   await rabbitmq.blockPublishers()
   await api.waitForLog(({ msg }) => msg === 'broker blocks publishers')
   await load.acceptMore()
-  const wanted = await until('retries that cannot be published', async () => (await waitingRetries()) > 0)
+  await until('retries that cannot be published', async () => (await waitingRetries()) > 0)
   await rabbitmq.unblockPublishers()
   const { ids, answers } = await load.stop()
   await nightshift.untilAllFinished({ withinMs: 120_000 })
 
-  expect(wanted).toBe(true)
   expect(answers).toEqual(new Set([202]))
   const ends = await nightshift.sql(
     `select f.status, f.attempt, f.failures, count(*)::int as tasks
@@ -107,6 +106,8 @@ function keepSubmitting(api: ApiProcess): Load {
     }
   }
   const submitting = Promise.all(Array.from({ length: 4 }, submit))
+  // A test that fails early does not wait for it.
+  submitting.catch(() => undefined)
   return {
     async acceptMore() {
       const enough = answered + EACH + 4

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { createManagement } from '../../scripts/servers/management.ts'
 import { aVhost, managementOf, type Vhost, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, submitBulk } from '../support/bulk.ts'
-import { type ApiProcess, aNightshift, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
+import { type ApiProcess, aNightshift, call, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
 import { field, longString, nestedTables, publishBytes } from '../support/raw-amqp.ts'
 import { until } from '../support/until.ts'
@@ -85,48 +85,53 @@ test('messages that name no waiting attempt are dropped and counted, and change 
     { id: NOBODY, attempt: 1 },
     { id: done, attempt: 1 },
     { id: done, attempt: 2 },
-    { id: running, attempt: 2 },
-    { id: running, attempt: 1_000_000 },
     { id: delayed, attempt: 2 },
     { id: delayed, attempt: 1_000_000 },
     { id: retrying, attempt: 1 },
     { id: retrying, attempt: 1_000_000 },
   ]
+  // Their consumer runs the task, so it keeps these until the task ends.
+  const kept = [
+    { id: running, attempt: 2 },
+    { id: running, attempt: 1_000_000 },
+  ]
+  const drops = (count: number) => async () => (await counted('nightshift_duplicates_dropped_total')) === count
 
-  for (const message of messages) await broker.publishRaw(WORK_QUEUE, JSON.stringify({ v: 1, ...message }))
-  await until(
-    'each to be dropped',
-    async () => (await counted('nightshift_duplicates_dropped_total')) === messages.length,
-  )
+  for (const each of [...kept, ...messages]) await broker.publishRaw(WORK_QUEUE, JSON.stringify({ v: 1, ...each }))
+  await until('all others to be dropped', drops(messages.length))
   await tasksBehindRun()
+  const after = [await stateOf(running), await stateOf(delayed), await stateOf(retrying)]
+  await call(api, 'POST', `/api/v1/tasks/${running}/cancel`)
+  await until('the kept to be dropped', drops(messages.length + kept.length))
 
-  expect([await stateOf(running), await stateOf(delayed), await stateOf(retrying)]).toEqual(before)
+  expect(after).toEqual(before)
+  expect((await finished(api, running)).attempt).toBe(1)
   expect(await broker.readyCount(DEAD_LETTERS)).toBe(0)
   unharmed()
 })
 
-test('a task of a type that this consumer does not know is parked, and charged nothing when another one runs it', async () => {
+test('tasks of a type that this consumer does not know are parked, and charged nothing when another one runs them', async () => {
   await stop(consumer)
   const older = await nightshift.startConsumer({ NIGHTSHIFT_TRIAL_TASKS: 'off' })
   await broker.publishRaw(WORK_QUEUE, JSON.stringify({ v: 1, id: NOBODY, attempt: 1 }), { type: 'no.such.task' })
-  const id = await submit(api, { name: 'trial.echo', payload: 'new' })
-  const parked = await until('the task to be parked', async () => {
-    const rows = await nightshift.sql<{ attempt: number; status: string }>(
-      `select o.attempt, u.status from outbox o join unfinished u using (task_id)
-        where o.task_id = $1 and o.due_at > now() + interval '10 s'`,
-      [id],
+  const ids = await submitBulk(api, copiesOf(50, { name: 'trial.echo', payload: 'new' }))
+  await until('all to be parked', async () => {
+    const parked = await nightshift.sql(
+      `select o.task_id from outbox o join unfinished u using (task_id)
+        where u.status = 'PENDING' and u.attempt = 0 and o.attempt = 1 and o.due_at > now() + interval '5 s'`,
     )
-    return rows[0]
+    return parked.length === ids.length
   })
   await stop(older)
 
-  await nightshift.sql('update outbox set due_at = now() where task_id = $1', [id])
+  await nightshift.sql('update outbox set due_at = now()')
   await nightshift.startConsumer()
-  const task = await finished(api, id)
+  await nightshift.untilAllFinished()
 
-  expect(parked).toEqual({ attempt: 1, status: 'PENDING' })
-  expect(task).toMatchObject({ status: 'SUCCESS', result: 'new', attempt: 1, failures: 0 })
-  expect(older.log.filter(({ msg }) => msg === 'no handler for this task, parked')).toHaveLength(2)
+  expect(await notDoneOnce(nightshift, ids)).toEqual([])
+  const parkings = older.log.filter(({ msg }) => msg === 'no handler for this task, parked')
+  expect(parkings.map(({ task_id }) => task_id).sort()).toEqual([NOBODY, ...ids].sort())
+  expect(await metric(api.metricsUrl, 'nightshift_audit_reoffered_total')).toBe(0)
   expect(await nightshift.sql('select from unreadable_message')).toEqual([])
 })
 

@@ -49,7 +49,7 @@ const BATCHES = [
   { copies: 20, consumers: 2, slots: 10 },
 ]
 
-test.each(BATCHES)('$copies copies waiting for $consumers consumers with $slots slots: one run', async (given) => {
+test.each(BATCHES)('$copies copies, slots of $consumers consumer(s) for all of them: one run', async (given) => {
   const api = await nightshift.startApi()
   const id = await submit(api, { name: 'conversation.ended', payload: aConversation(1) })
   await until('the first copy to be published', async () => (await nightshift.sql('select from outbox')).length === 0)

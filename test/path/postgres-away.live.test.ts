@@ -99,12 +99,6 @@ const CASES = [
   { what: 'restarts in order', leave: () => postgres.restart('fast') },
   { what: 'crashes and recovers', leave: () => postgres.restart('immediate') },
   {
-    what: 'is stopped for longer than a lease',
-    isLong: true,
-    leave: () => postgres.stop(),
-    come: () => postgres.start(),
-  },
-  {
     what: 'is killed for longer than a lease',
     isLong: true,
     leave: () => postgres.kill(),

@@ -88,7 +88,10 @@ test('a work queue that exists with other arguments is named, and the other queu
   const other = await submit(api, { name: 'trial.echo', payload: 'other', queue: 'conversations' })
   const stuck = await submit(api, { name: 'trial.echo', payload: 'stuck' })
   const served = await finished(api, other)
-  await until('the stuck one to be refused', async () => (await countOf(api, 'returned')) > 0)
+  await until(
+    'the stuck one to be refused',
+    async () => (await metric(api.metricsUrl, 'nightshift_published_total', { result: 'returned' })) > 0,
+  )
   const [waiting] = await nightshift.sql('select status, attempt from unfinished where task_id = $1', [stuck])
   await broker.deleteQueue(WORK_QUEUE)
   const healed = await finished(api, stuck, 90_000)

@@ -1,0 +1,62 @@
+// Promise: a process whose event loop stands still for a lease is ended; one that works, or that was frozen, is not.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { startInline } from '../support/inline.ts'
+
+const WATCHED = `
+  import { setTimeout as sleep } from 'node:timers/promises'
+  import { createWatchdog } from './src/consumer/watchdog.ts'
+  const watchdog = createWatchdog(2)
+  await watchdog.start()
+  const block = (ms) => { for (const end = Date.now() + ms; Date.now() < end; ) {} }
+`
+
+test('an event loop that stands still ends its process, which says why', async () => {
+  const blocked = startInline(`${WATCHED}
+    await sleep(600)
+    block(60_000)`)
+
+  expect(await blocked.exit).toEqual({ code: null, signal: 'SIGKILL' })
+  expect(blocked.printed()).toContain('the event loop stood still for a lease')
+})
+
+test('a process that works for longer than a lease in pieces goes on', async () => {
+  const working = startInline(`${WATCHED}
+    for (let n = 0; n < 15; n++) {
+      block(200)
+      await sleep(10)
+    }
+    await watchdog.stop()
+    console.log('done')`)
+
+  expect(await working.exit).toEqual({ code: 0, signal: null })
+  expect(working.printed()).toBe('done\n')
+})
+
+test('a process that was frozen for longer than a lease goes on: its lease is judged by the database', async () => {
+  const frozen = startInline(`${WATCHED}
+    console.log('ready')
+    process.stdin.once('data', async () => {
+      await sleep(2_500)
+      console.log('still here')
+      process.exit(0)
+    })
+    process.stdin.resume()`)
+  await frozen.says('ready')
+
+  frozen.kill('SIGSTOP')
+  await sleep(3_000)
+  frozen.kill('SIGCONT')
+  frozen.type('go on\n')
+
+  expect(await frozen.exit).toEqual({ code: 0, signal: null })
+})
+
+test('after a stop the event loop may stand still', async () => {
+  const stopped = startInline(`${WATCHED}
+    await watchdog.stop()
+    await watchdog.stop()
+    block(3_500)`)
+
+  expect(await stopped.exit).toEqual({ code: 0, signal: null })
+})
