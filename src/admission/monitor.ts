@@ -2,7 +2,7 @@
  * Knows how much waits in each queue and how fast it is worked off. One look a second; between looks the last figure
  * and what all replicas may have accepted since. It says how good its knowledge is, and never guesses in silence.
  */
-import { v4 } from 'uuid'
+import { randomUUID } from 'node:crypto'
 import type { DepthProbe } from '../broker/depth.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
@@ -53,7 +53,7 @@ export interface MonitorOptions {
 }
 
 export function createMonitor({ db, depth, canPublish, queues, name, log }: MonitorOptions): Monitor {
-  const id = v4()
+  const id = randomUUID()
   const seen = new Map<string, Seen>()
   const acceptedSince = new Map<string, number>()
   const drains = new Map<string, Drain>(queues.map((queue) => [queue, createDrain()]))

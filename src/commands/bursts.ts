@@ -1,3 +1,4 @@
+/** `nightshift bursts`: shows who asked for how much. */
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { readBursts } from '../store/bursts.ts'
