@@ -13,14 +13,11 @@ export interface QueueDepth {
 export interface DepthProbe extends Link {
   /** Reads the depth of one queue by a passive declaration, or undefined when it cannot be known now. */
   depthOf(queue: string): Promise<QueueDepth | undefined>
-  /** What `depthOf` last read, or undefined when it could not. */
-  lastKnown(queue: string): QueueDepth | undefined
 }
 
 export function createDepthProbe(options: { url: string; name: string; log: Log; topology: Topology }): DepthProbe {
   let session: Session | undefined
   let channel: Promise<Channel> | undefined
-  const known = new Map<string, QueueDepth>()
 
   const link = createLink({
     ...options,
@@ -56,18 +53,16 @@ export function createDepthProbe(options: { url: string; name: string; log: Log;
     get trouble() {
       return link.trouble
     },
-    lastKnown: (queue) => known.get(queue),
     async depthOf(queue) {
-      known.delete(queue)
       if (!session || session.ended.aborted) return undefined
       try {
         const opened = await openedBy(session)
         const found = await answered(opened.checkQueue(workQueue(queue)))
-        known.set(queue, { ready: found.messageCount, consumers: found.consumerCount })
+        return { ready: found.messageCount, consumers: found.consumerCount }
       } catch {
         // A missing queue, a closed channel or no answer: the depth is not known, and nobody should guess.
+        return undefined
       }
-      return known.get(queue)
     },
   }
 }

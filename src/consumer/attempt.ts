@@ -96,6 +96,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     const { task } = claim
     metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds)
     metrics.inFlight.inc({ queue: task.queue })
+    life.begun.set(task.queue, (life.begun.get(task.queue) ?? 0) + 1)
     const attemptLog = log.child({
       request_id: task.requestId,
       task_id: task.id,

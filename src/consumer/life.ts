@@ -22,6 +22,8 @@ export interface ConsumerLife {
   readonly over: AbortSignal
   /** The attempts that run now, by task id. */
   readonly inHand: Map<string, InHand>
+  /** How many attempts this life has begun, by queue; the gateway measures the drain by it. */
+  readonly begun: Map<string, number>
   /** Stops renewing. The lease itself is ended in the database by `endLife`. */
   close(): void
 }
@@ -43,6 +45,7 @@ export async function openLife(options: LifeOptions): Promise<ConsumerLife> {
   const leaseMs = leaseSeconds * 1_000
   const over = new AbortController()
   const inHand = new Map<string, InHand>()
+  const begun = new Map<string, number>()
   // By the monotonic clock, and counted from before the question was sent: never later than the database's own end.
   let aliveUntil = performance.now() + leaseMs
   await beginLife(db, { ...options, id })
@@ -58,7 +61,7 @@ export async function openLife(options: LifeOptions): Promise<ConsumerLife> {
   async function renew(): Promise<void> {
     const asked = performance.now()
     const held = [...inHand.values()].map(({ id: task, attempt }) => ({ id: task, attempt }))
-    const { isAlive, lost } = await renewLease(db, id, leaseSeconds, held)
+    const { isAlive, lost } = await renewLease(db, id, leaseSeconds, held, Object.fromEntries(begun))
     if (!isAlive) return lose('it had run out')
     aliveUntil = asked + leaseMs
     for (const task of lost) inHand.get(task)?.abort(new Aborted('cancelled'))
@@ -78,5 +81,5 @@ export async function openLife(options: LifeOptions): Promise<ConsumerLife> {
   over.signal.addEventListener('abort', () => clearInterval(expiry), { once: true })
   void keep()
 
-  return { id, over: over.signal, inHand, close: () => over.abort(new Aborted('drain')) }
+  return { id, over: over.signal, inHand, begun, close: () => over.abort(new Aborted('drain')) }
 }

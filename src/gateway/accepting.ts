@@ -6,6 +6,7 @@ import { metrics } from '../runtime/metrics.ts'
 import type { NewTask } from '../store/accept.ts'
 import { isDataFault } from '../store/db.ts'
 import type { Acceptance, Acceptor } from './acceptor.ts'
+import { type Admit, enter, estimateOf, rateLimitHeaders } from './door.ts'
 import type { acceptedSchema } from './schemas.ts'
 
 export type AcceptedBody = z.output<typeof acceptedSchema>
@@ -14,17 +15,27 @@ export interface AcceptedTask {
   readonly body: AcceptedBody
   /** It was accepted earlier: by the same key, with the same body. */
   readonly isReplayed: boolean
+  /** How the client stands with the queue: `RateLimit` and `RateLimit-Policy`. */
+  readonly rateLimit: Readonly<Record<string, string>>
 }
 
-/** @throws Problem idempotency-key-reused, unavailable, invalid-input; and whatever the database throws */
+/** @throws Problem queue-full, idempotency-key-reused, unavailable, invalid-input; and whatever the database throws */
 export type AcceptTask = (task: NewTask) => Promise<AcceptedTask>
 
 /** A frozen PostgreSQL answers nothing: after this long the client is told, whatever stands in line before it. */
 const LONGEST_COMMIT_MS = 5_000
 const LONGEST_CONFIRM_MS = 2_000
 
-export function createAccepting(acceptor: Acceptor, acceptMode: 'durable' | 'confirmed'): AcceptTask {
+export interface AcceptingOptions {
+  readonly acceptor: Acceptor
+  readonly acceptMode: 'durable' | 'confirmed'
+  readonly admit: Admit
+}
+
+export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOptions): AcceptTask {
   return async (task) => {
+    const standing = enter(admit, task)
+    const rateLimit = rateLimitHeaders(standing)
     const { accepted, confirmed } = await committed(acceptor, task)
     if (accepted.kind === 'key_reused') {
       const key = accepted.key.replace(/^(?:key|name):/, '')
@@ -37,11 +48,13 @@ export function createAccepting(acceptor: Acceptor, acceptMode: 'durable' | 'con
       statusUrl: statusUrlOf(accepted.id),
       requestId: isReplayed ? accepted.requestId : task.requestId,
       traceId: isReplayed ? accepted.traceId : task.traceId,
+      ...(accepted.kind === 'accepted' ? estimateOf(standing, accepted.isDue) : {}),
     }
-    if (acceptMode === 'durable') return { body, isReplayed }
+    if (acceptMode === 'durable') return { body, isReplayed, rateLimit }
     return {
       body: { ...body, confirmed: await within(LONGEST_CONFIRM_MS, confirmed ?? Promise.resolve(false), false) },
       isReplayed,
+      rateLimit,
     }
   }
 }

@@ -10,6 +10,7 @@ import { type Db, isOutage } from '../store/db.ts'
 import { createAccepting } from './accepting.ts'
 import type { Acceptor } from './acceptor.ts'
 import { createBatchRoutes } from './batch.ts'
+import type { Admit } from './door.ts'
 import { createOperateRoutes } from './operate.ts'
 import type { SubmissionRules } from './submission.ts'
 import { createTaskRoutes } from './tasks.ts'
@@ -19,6 +20,7 @@ export interface GatewayOptions {
   readonly acceptor: Acceptor
   readonly rules: SubmissionRules
   readonly acceptMode: 'durable' | 'confirmed'
+  readonly admit: Admit
   readonly waitForEnd: WaitForEnd
   readonly readTask: (call: Call, id: string) => Promise<object | undefined>
 }
@@ -29,10 +31,11 @@ export function createGatewayRoutes({
   acceptor,
   rules,
   acceptMode,
+  admit,
   waitForEnd,
   readTask,
 }: GatewayOptions): Route[] {
-  const accept = createAccepting(acceptor, acceptMode)
+  const accept = createAccepting({ acceptor, acceptMode, admit })
   return [
     ...createTaskRoutes({ accept, rules, waitForEnd, readTask }),
     ...createBatchRoutes({ accept, rules, isOutage }),

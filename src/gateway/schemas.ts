@@ -38,6 +38,10 @@ export const acceptedSchema = z.object({
   statusUrl: z.string(),
   requestId: z.string().meta({ description: 'Of the request that was accepted first, when this one repeats it.' }),
   traceId: z.string(),
+  ahead: z.int().optional().meta({ description: 'How many tasks of the queue wait before it; absent when not known.' }),
+  estimatedStart: z.iso.datetime().optional().meta({
+    description: 'When it will begin at the pace of now; absent when there is no basis for saying.',
+  }),
   confirmed: z.boolean().optional().meta({
     description: 'Only in ACCEPT_MODE=confirmed: whether the broker confirmed within 2 s. False loses nothing.',
   }),

@@ -35,6 +35,7 @@ const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
       headers: {
         Location: 'The status of the task.',
         'Retry-After': 'Seconds after which to look.',
+        RateLimit: 'How many tasks of your share are left, and in how many seconds there are more.',
         'Idempotency-Replayed': '`true` when an earlier request with this key was accepted.',
       },
     },
@@ -45,6 +46,7 @@ const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
     'unsupported-media-type',
     'invalid-input',
     'idempotency-key-reused',
+    'queue-full',
     'unavailable',
   ],
 }
@@ -88,9 +90,13 @@ async function submitted(
     const key = idempotencyKeyOf(call)
     const submission = submissionOf(await readJson(call))
     const task = newTaskOf(options.rules, submission, { ...call, key, payloadAt })
-    const { body, isReplayed } = await options.accept(task)
+    const { body, isReplayed, rateLimit } = await options.accept(task)
     metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
-    const headers = { location: body.statusUrl, ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}) }
+    const headers = {
+      location: body.statusUrl,
+      ...rateLimit,
+      ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}),
+    }
     return (
       (await waited(options, call, body.id, headers)) ?? {
         status: 202,

@@ -64,6 +64,11 @@ export const PROBLEMS = {
     title: 'The idempotency key stands for another request',
     says: 'A different body was accepted under this key in the last 24 h. Use a new key for a new task.',
   },
+  'queue-full': {
+    status: 429,
+    title: 'The queue is full for you',
+    says: 'You ask for more than your share of a queue that is deep. Come again after `Retry-After`; it is made for you.',
+  },
   'headers-too-large': { status: 431, title: 'The headers are too large', says: 'At most 100 headers and 16 KiB.' },
   internal: {
     status: 500,
@@ -89,6 +94,8 @@ export interface PointedError {
 export interface ProblemExtras {
   readonly errors?: readonly PointedError[]
   readonly headers?: Readonly<Record<string, string>>
+  /** Further members of the answer, as RFC 9457 allows for a kind of problem. */
+  readonly members?: Readonly<Record<string, unknown>>
   readonly cause?: unknown
 }
 
@@ -98,8 +105,13 @@ export class Problem extends Error {
   readonly slug: ProblemSlug
   readonly errors: readonly PointedError[]
   readonly headers: Readonly<Record<string, string>>
+  readonly members: Readonly<Record<string, unknown>>
 
-  constructor(slug: ProblemSlug, detail: string, { errors = [], headers = {}, cause }: ProblemExtras = {}) {
+  constructor(
+    slug: ProblemSlug,
+    detail: string,
+    { errors = [], headers = {}, members = {}, cause }: ProblemExtras = {},
+  ) {
     super(storableText(detail, 1_000), { cause })
     this.slug = slug
     this.errors = errors.slice(0, 20).map(({ pointer, detail: text }) => ({
@@ -107,6 +119,7 @@ export class Problem extends Error {
       detail: storableText(text, 500),
     }))
     this.headers = headers
+    this.members = members
   }
 
   get status(): number {
@@ -123,6 +136,15 @@ export const problemSchema = z.object({
   requestId: z.string(),
   traceId: z.string(),
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+  queue: z.string().optional().meta({ description: 'Of `queue-full`: the queue that is deep.' }),
+  backlog: z
+    .int()
+    .nullable()
+    .optional()
+    .meta({ description: 'Of `queue-full`: tasks that wait; null when not known.' }),
+  limit: z.int().optional().meta({ description: 'Of `queue-full`: the mark at which only shares come in.' }),
+  retryAfterSeconds: z.int().optional().meta({ description: 'Of `queue-full`: when to come again.' }),
+  sharePerSecond: z.number().optional().meta({ description: 'Of `queue-full`: your share, tasks per second.' }),
 })
 
 /** Writes a problem as the JSON of its answer. */
@@ -139,5 +161,6 @@ export function problemBody(
     requestId: of.requestId,
     traceId: of.traceId,
     ...(problem.errors.length > 0 ? { errors: [...problem.errors] } : {}),
+    ...problem.members,
   }
 }

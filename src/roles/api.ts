@@ -1,4 +1,7 @@
 /** The api role: the gateway, the relay, the auditor and the status calls, in one process. */
+import { createAdmission } from '../admission/admission.ts'
+import { createBurstRecorder } from '../admission/burst-recorder.ts'
+import { createMonitor } from '../admission/monitor.ts'
 import { createAuditor } from '../audit/auditor.ts'
 import { createGauges } from '../audit/gauges.ts'
 import { createRetention } from '../audit/retention.ts'
@@ -6,6 +9,7 @@ import { createDepthProbe } from '../broker/depth.ts'
 import { createPublisher } from '../broker/publisher.ts'
 import { topologyOf } from '../broker/topology.ts'
 import { createAcceptor } from '../gateway/acceptor.ts'
+import type { Admit } from '../gateway/door.ts'
 import { createGatewayRoutes } from '../gateway/routes.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
 import { createRelay } from '../relay/relay.ts'
@@ -33,6 +37,8 @@ export interface BuiltApi {
   ready(): Promise<Readiness>
 }
 
+const UNVOUCHED = '(unvouched)'
+
 /** Puts an api together; nothing connects before it is started. */
 export function buildApi(config: Config, log: Log): BuiltApi {
   const contracts = contractsFor(config.trialTasks === 'on')
@@ -52,6 +58,23 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     // Without keys anybody can name himself anything, and every name would be a series of its own.
     clientLabel: (client) => (config.auth === 'on' ? client : 'other'),
   })
+
+  const monitor = createMonitor({
+    db,
+    depth,
+    canPublish: () => publisher.state === 'ready',
+    queues,
+    name: config.consumerName,
+    log,
+  })
+  const admission = createAdmission({ monitor, limits: config })
+  const bursts = createBurstRecorder({ db, log })
+  const admit: Admit = ({ queue, client, name }) => {
+    // Callers that no key vouches for share one share: a name costs them nothing.
+    const admitted = admission.admit(queue, config.auth === 'on' ? client : UNVOUCHED)
+    bursts.note(client, name, admitted.isAdmitted)
+    return admitted
+  }
 
   const clock = createIdClock()
   const adjustClock = createLoop({
@@ -75,6 +98,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       acceptor,
       rules: { contracts, queues: new Set(queues), newId: clock.newId, taskRetentionMs },
       acceptMode: config.acceptMode,
+      admit,
       waitForEnd: waiter.waitForEnd,
       readTask,
     }),
@@ -92,7 +116,6 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     start: async () => undefined,
     stop: async () => void (await Promise.all([acceptDb.close(), db.close()])),
   }
-  const readyOf = (queue: string): number => depth.lastKnown(queue)?.ready ?? 0
   return {
     http,
     services: [
@@ -100,10 +123,12 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       adjustClock,
       publisher,
       depth,
+      monitor,
+      bursts,
       relay,
       createAuditor({ db, depth, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
       createRetention({ db, resultTtlMs, taskRetentionMs, log }),
-      createGauges({ db, queues, readyOf, log }),
+      createGauges({ db, log }),
       waiter,
       http,
     ],

@@ -45,6 +45,10 @@ export function readConfig<Key extends keyof Config = keyof Config>(
       problems.push(`${name} is not a setting${nearest(name, known)}`)
     }
   }
+  const { depthLow, depthHigh } = values
+  if (typeof depthLow === 'number' && typeof depthHigh === 'number' && depthLow >= depthHigh) {
+    problems.push('NIGHTSHIFT_DEPTH_LOW must be below NIGHTSHIFT_DEPTH_HIGH')
+  }
   if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   return Object.freeze(values) as Pick<Config, Key>
 }

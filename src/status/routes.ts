@@ -6,6 +6,7 @@
 import type { WaitForEnd } from '../http/prefer.ts'
 import type { Route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
+import { createBurstRoutes } from './bursts.ts'
 import { createHealthRoutes, type HealthRoutesOptions } from './health.ts'
 import { createListRoutes } from './list.ts'
 import { createRequestRoutes } from './requests.ts'
@@ -25,6 +26,7 @@ export function createStatusRoutes({ db, resultTtlMs, readTask, waitForEnd, brok
     ...createListRoutes(db, resultTtlMs),
     ...createTaskStatusRoutes(readTask, waitForEnd),
     ...createRequestRoutes(db, resultTtlMs),
+    ...createBurstRoutes(db),
     ...createHealthRoutes({ db, broker }),
   ]
 }

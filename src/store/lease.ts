@@ -30,7 +30,7 @@ const RENEW = {
   name: 'renew_lease',
   text: `
     with renewed as (
-      update consumer set lease_until = clock_timestamp() + $2::int * interval '1 s'
+      update consumer set lease_until = clock_timestamp() + $2::int * interval '1 s', begun = $4::jsonb
        where id = $1 and ended_at is null and lease_until > clock_timestamp()
       returning id
     )
@@ -41,7 +41,7 @@ const RENEW = {
 }
 
 /**
- * Renews the lease and says which of the attempts in hand are no longer this consumer's (cancelled, or taken back).
+ * Renews the lease, tells how many attempts this life has begun by queue, and says which of the attempts in hand are no longer this consumer's (cancelled, or taken back).
  * An attempt whose settle is under way may be named too.
  */
 export async function renewLease(
@@ -49,8 +49,14 @@ export async function renewLease(
   id: string,
   leaseSeconds: number,
   inHand: readonly { readonly id: string; readonly attempt: number }[],
+  begun: Readonly<Record<string, number>>,
 ): Promise<{ isAlive: boolean; lost: string[] }> {
-  const rows = await db.query<{ isAlive: boolean; lost: string[] }>(RENEW, [id, leaseSeconds, JSON.stringify(inHand)])
+  const rows = await db.query<{ isAlive: boolean; lost: string[] }>(RENEW, [
+    id,
+    leaseSeconds,
+    JSON.stringify(inHand),
+    JSON.stringify(begun),
+  ])
   return rows[0] as { isAlive: boolean; lost: string[] }
 }
 

@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest'
 import type { Caller } from '../../src/core/caller.ts'
 import type { Contracts } from '../../src/core/contract.ts'
 import type { Acceptor } from '../../src/gateway/acceptor.ts'
+import type { Admit } from '../../src/gateway/door.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
@@ -27,6 +28,7 @@ export interface ApiOptions {
   readonly findCaller?: (key: string) => Promise<Caller | undefined>
   readonly contracts?: Contracts
   readonly newId?: () => string
+  readonly admit?: Admit
   readonly acceptMode?: 'durable' | 'confirmed'
   readonly broker?: () => { connected: boolean; detail: string }
   readonly extraRoutes?: readonly Route[]
@@ -43,6 +45,12 @@ export interface AnApi {
   raw(bytes: string, withinMs?: number): Promise<string>
 }
 
+/** A door that is always open. */
+const openDoor: Admit = ({ queue }) => ({
+  isAdmitted: true,
+  standing: { queue, backlog: 0, limit: 10_000, sharePerSecond: 100, left: 300, startsInSeconds: 0 },
+})
+
 /** Starts the API; it is stopped when the test ends. */
 export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   const db = options.db ?? awayDb
@@ -56,13 +64,14 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     taskRetentionMs: 30 * 86_400_000,
   }
   const {
+    admit = openDoor,
     acceptMode = 'durable',
     acceptor = anAcceptor(),
     broker = () => ({ connected: true, detail: 'connected' }),
   } = options
   const routes = withDocs(
     [
-      ...createGatewayRoutes({ db, acceptor, rules, acceptMode, waitForEnd: waiter.waitForEnd, readTask }),
+      ...createGatewayRoutes({ db, acceptor, rules, acceptMode, admit, waitForEnd: waiter.waitForEnd, readTask }),
       ...createStatusRoutes({ db, resultTtlMs: 3_600_000, readTask, waitForEnd: waiter.waitForEnd, broker }),
       ...(options.extraRoutes ?? []),
     ],

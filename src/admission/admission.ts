@@ -1,0 +1,105 @@
+/**
+ * Decides whether a task may come in. Below the low mark everybody may. From there on a client that asks for more than
+ * its share is refused with rising probability, at the high mark always; a client within its share is always let in,
+ * because the shares together are no more than what is worked off.
+ */
+import { type Clients, createClients } from './clients.ts'
+import type { Monitor } from './monitor.ts'
+
+export interface AdmissionLimits {
+  readonly depthLow: number
+  readonly depthHigh: number
+  /** For the outbox alone, while the broker is away. */
+  readonly outboxHigh: number
+  /** Tasks per second that every client may have of every queue, whatever happens. */
+  readonly tricklePerSecond: number
+}
+
+/** What stands in the answer of a request that was let in or refused. */
+export interface Standing {
+  readonly queue: string
+  /** Tasks that wait, or undefined when it is not known. */
+  readonly backlog: number | undefined
+  /** The mark at which everybody over his share is refused. */
+  readonly limit: number
+  /** The client's own share, tasks per second at this gateway. */
+  readonly sharePerSecond: number
+  /** How many more the client may send at once. */
+  readonly left: number
+  /** When a task accepted now will start, or undefined when there is no basis for saying. */
+  readonly startsInSeconds: number | undefined
+}
+
+export type Admitted =
+  | { readonly isAdmitted: true; readonly standing: Standing }
+  | { readonly isAdmitted: false; readonly standing: Standing; readonly retryAfterSeconds: number }
+
+export interface Admission {
+  /** Decides about one task of a client, and counts it when it is let in. */
+  admit(queue: string, client: string): Admitted
+}
+
+export interface AdmissionOptions {
+  readonly monitor: Pick<Monitor, 'figuresOf' | 'replicas' | 'count'>
+  readonly limits: AdmissionLimits
+  readonly now?: () => number
+  readonly random?: () => number
+}
+
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { monitor, limits, now = () => performance.now(), random = Math.random } = options
+  const byQueue = new Map<string, Clients>()
+
+  return {
+    admit(queue, name) {
+      const at = now()
+      const clients = byQueue.get(queue) ?? createClients()
+      byQueue.set(queue, clients)
+      const client = clients.of(name)
+      client.asks.note(at)
+      const { backlog, basis, drain, consumers } = monitor.figuresOf(queue)
+      const high = basis === 'outbox' ? limits.outboxHigh : limits.depthHigh
+      const low = basis === 'outbox' ? limits.outboxHigh * 0.8 : limits.depthLow
+      const rate = Math.max(
+        limits.tricklePerSecond / monitor.replicas,
+        clients.rateOf(client, worked(drain, backlog, high) / monitor.replicas, at),
+      )
+      // Unknown is treated as full: everybody has his share and no more.
+      const pressure = backlog === undefined ? 1 : Math.min(1, Math.max(0, (backlog - low) / Math.max(1, high - low)))
+      const isWithin = client.share.take(at, rate)
+      const isAdmitted = isWithin || (pressure < 1 && random() >= pressure)
+      const standing = {
+        queue,
+        backlog,
+        limit: high,
+        sharePerSecond: rate,
+        left: client.share.left(at, rate),
+        startsInSeconds: startsIn(backlog, drain, consumers),
+      }
+      if (!isAdmitted) {
+        const wait = client.share.comeAgain(at, rate)
+        return { isAdmitted, standing, retryAfterSeconds: Math.ceil(wait * (1 + random() * 0.2)) }
+      }
+      if (pressure === 0) client.calm.note(at)
+      monitor.count(queue)
+      return { isAdmitted, standing }
+    },
+  }
+}
+
+/** Above the high mark less is shared out than is worked off, so that the queue comes back to its mark. */
+function worked(drain: number | undefined, backlog: number | undefined, high: number): number {
+  const over = backlog === undefined ? 0 : Math.max(0, backlog / high - 1)
+  return (drain ?? 0) * Math.max(0.5, 1 - 5 * over)
+}
+
+/** Without a living consumer, or with a backlog and nothing worked off, nobody can say when a task will start. */
+function startsIn(
+  backlog: number | undefined,
+  drain: number | undefined,
+  consumers: number | undefined,
+): number | undefined {
+  if (backlog === undefined || !consumers) return undefined
+  if (backlog === 0) return 0
+  return drain === undefined || drain < 0.1 ? undefined : backlog / drain
+}

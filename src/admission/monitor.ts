@@ -1,0 +1,120 @@
+/**
+ * Knows how much waits in each queue and how fast it is worked off. One look a second; between looks the last figure
+ * and what all replicas may have accepted since. It says how good its knowledge is, and never guesses in silence.
+ */
+import { randomUUID } from 'node:crypto'
+import type { DepthProbe } from '../broker/depth.ts'
+import type { Log } from '../runtime/log.ts'
+import { createLoop } from '../runtime/loop.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { Service } from '../runtime/service.ts'
+import type { Db } from '../store/db.ts'
+import { type Load, readLoad, signOut } from '../store/load.ts'
+import { outboxState } from '../store/outbox.ts'
+import { createDrain, type Drain } from './drain.ts'
+
+export interface QueueFigures {
+  /** Tasks that wait, or undefined when nothing is known. */
+  readonly backlog: number | undefined
+  /** `depth`: queue and outbox. `outbox`: the broker is away, everything waits in the outbox. `unknown`: neither. */
+  readonly basis: 'depth' | 'outbox' | 'unknown'
+  /** Tasks begun per second, by all consumers; undefined before it was measured. */
+  readonly drain: number | undefined
+  /** Consumers subscribed, or undefined when not known. */
+  readonly consumers: number | undefined
+}
+
+export interface Monitor extends Service {
+  figuresOf(queue: string): QueueFigures
+  /** Api processes alive, 1 or more. */
+  readonly replicas: number
+  /** Counts a task that this process is about to accept. */
+  count(queue: string): void
+}
+
+interface Seen {
+  readonly ready: number
+  readonly consumers: number
+  readonly outbox: number
+  readonly at: number
+}
+
+/** An answer this old is still better than none: what was accepted since is added to it. */
+const TOO_OLD_MS = 30_000
+
+export interface MonitorOptions {
+  readonly db: Db
+  readonly depth: DepthProbe
+  /** Whether messages can be published at this moment. */
+  readonly canPublish: () => boolean
+  readonly queues: readonly string[]
+  readonly name: string
+  readonly log: Log
+}
+
+export function createMonitor({ db, depth, canPublish, queues, name, log }: MonitorOptions): Monitor {
+  const id = randomUUID()
+  const seen = new Map<string, Seen>()
+  const acceptedSince = new Map<string, number>()
+  const drains = new Map<string, Drain>(queues.map((queue) => [queue, createDrain()]))
+  let outboxRows: { readonly rows: number; readonly at: number } | undefined
+  let outboxSince = 0
+  let replicas = 1
+
+  async function look(): Promise<boolean> {
+    const begunBefore = new Map(acceptedSince)
+    const outboxBefore = outboxSince
+    const at = performance.now()
+    const [load, outbox] = await Promise.all([readLoad(db, id, name), outboxState(db)])
+    replicas = load.replicas
+    outboxRows = { rows: outbox.dueRows, at }
+    outboxSince -= outboxBefore
+    for (const queue of queues) {
+      drains.get(queue)?.read(at, begunOf(load, queue))
+      const found = await depth.depthOf(queue)
+      if (!found) continue
+      seen.set(queue, { ...found, outbox: outbox.byQueue[queue] ?? 0, at })
+      acceptedSince.set(queue, (acceptedSince.get(queue) ?? 0) - (begunBefore.get(queue) ?? 0))
+      metrics.backlog.set({ queue }, found.ready + (outbox.byQueue[queue] ?? 0))
+    }
+    return false
+  }
+
+  function figuresOf(queue: string): QueueFigures {
+    const now = performance.now()
+    const drain = drains.get(queue)?.perSecond
+    const last = seen.get(queue)
+    const isFresh = last !== undefined && now - last.at < TOO_OLD_MS
+    // Blocked or disconnected, what is accepted waits in the outbox: there is room for it, so the door stays open.
+    if (canPublish() && isFresh) {
+      const backlog = last.ready + last.outbox + (acceptedSince.get(queue) ?? 0) * replicas
+      return { backlog, basis: 'depth', drain, consumers: last.consumers }
+    }
+    if (outboxRows !== undefined && now - outboxRows.at < TOO_OLD_MS) {
+      return { backlog: outboxRows.rows + outboxSince * replicas, basis: 'outbox', drain, consumers: undefined }
+    }
+    return { backlog: undefined, basis: 'unknown', drain, consumers: undefined }
+  }
+
+  const loop = createLoop({ name: 'admission monitor', everyMs: 1_000, log, step: look })
+  return {
+    name: 'admission monitor',
+    start: loop.start,
+    async stop() {
+      await loop.stop()
+      await signOut(db, id).catch(() => undefined)
+    },
+    figuresOf,
+    get replicas() {
+      return replicas
+    },
+    count(queue) {
+      acceptedSince.set(queue, (acceptedSince.get(queue) ?? 0) + 1)
+      outboxSince += 1
+    },
+  }
+}
+
+function begunOf(load: Load, queue: string): ReadonlyMap<string, number> {
+  return new Map([...load.begun].map(([life, byQueue]) => [life, byQueue[queue] ?? 0]))
+}

@@ -1,0 +1,62 @@
+/** The door: asks whether a task may come in, and says no as the standards have it (429, Retry-After, RateLimit). */
+import { Problem } from '../http/problem.ts'
+import type { NewTask } from '../store/accept.ts'
+
+/** How a client stands with a queue, as the admission knows it; handed over by main.ts. */
+export interface Standing {
+  readonly queue: string
+  readonly backlog: number | undefined
+  readonly limit: number
+  readonly sharePerSecond: number
+  readonly left: number
+  readonly startsInSeconds: number | undefined
+}
+
+export interface Answered {
+  readonly isAdmitted: boolean
+  readonly standing: Standing
+  /** Whole seconds, 1 or more, of one that was refused. */
+  readonly retryAfterSeconds?: number
+}
+
+/** Decides about one task, and counts it. */
+export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Answered
+
+/**
+ * Lets a task in, or throws.
+ * @throws Problem queue-full with everything the client needs to come again at the right time
+ */
+export function enter(admit: Admit, task: NewTask): Standing {
+  const { isAdmitted, standing, retryAfterSeconds } = admit(task)
+  if (isAdmitted) return standing
+  const { queue, backlog, limit, sharePerSecond } = standing
+  const depth =
+    backlog === undefined ? 'how deep it is cannot be known now' : `${backlog} tasks wait, the limit is ${limit}`
+  throw new Problem('queue-full', `queue ${queue} is full for you: ${depth}, and you ask for more than your share`, {
+    headers: { 'retry-after': String(retryAfterSeconds), ...rateLimitHeaders(standing, retryAfterSeconds) },
+    members: { queue, backlog: backlog ?? null, limit, sharePerSecond: rounded(sharePerSecond), retryAfterSeconds },
+  })
+}
+
+/**
+ * The share as `RateLimit-Policy` (tasks per window of 10 s) and `RateLimit` (how many are left, and in how many seconds
+ * there will be more), in the structured form of draft-ietf-httpapi-ratelimit-headers.
+ */
+export function rateLimitHeaders({ queue, sharePerSecond, left }: Standing, resetSeconds = 1): Record<string, string> {
+  return {
+    'ratelimit-policy': `"${queue}";q=${Math.max(1, Math.floor(sharePerSecond * 10))};w=10`,
+    ratelimit: `"${queue}";r=${left};t=${resetSeconds}`,
+  }
+}
+
+/** What a 202 may say of the start: how many wait before it, and when it will begin; only what there is a basis for. */
+export function estimateOf(
+  { backlog, startsInSeconds }: Standing,
+  isDue: boolean,
+): { ahead?: number; estimatedStart?: string } {
+  if (!isDue || backlog === undefined) return {}
+  const start = startsInSeconds === undefined ? undefined : new Date(Date.now() + startsInSeconds * 1_000)
+  return { ahead: backlog, ...(start ? { estimatedStart: start.toISOString() } : {}) }
+}
+
+const rounded = (value: number): number => Math.round(value * 100) / 100

@@ -1,0 +1,55 @@
+/** `GET /api/v1/bursts`: who asked for how much, the table that an engineer on call wants first. */
+import { z } from 'zod'
+import { DURATION_PATTERN, parseDuration } from '../core/duration.ts'
+import { type Route, route } from '../http/route.ts'
+import { readBursts } from '../store/bursts.ts'
+import type { Db } from '../store/db.ts'
+
+const query = z.strictObject({
+  since: z
+    .union([z.string().regex(DURATION_PATTERN), z.iso.datetime({ offset: true })], {
+      error: 'must be how long ago, such as 2h, or an ISO 8601 date and time with an offset',
+    })
+    .optional()
+    .meta({ description: 'How long ago, such as `2h`, or a moment; without it the last hour. Kept for a day.' }),
+})
+
+const burstSchema = z.object({
+  client: z.string(),
+  task: z.string(),
+  accepted: z.int(),
+  refused: z.int().meta({ description: 'Answered 429.' }),
+  peak: z.int().meta({ description: 'The most requests in ten seconds.' }),
+  peakAt: z.iso.datetime(),
+  first: z.iso.datetime(),
+  last: z.iso.datetime(),
+})
+
+const MOST_ROWS = 200
+
+/** Makes the route. Counts are up to ten seconds old. */
+export function createBurstRoutes(db: Db): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/api/v1/bursts',
+      scopes: ['operate'],
+      query,
+      doc: {
+        tag: 'Operations',
+        summary: 'Who floods us: accepted and refused per client and task, the largest first',
+        answers: {
+          200: {
+            says: 'The sums since then, and the largest ten seconds of each.',
+            schema: { name: 'Bursts', schema: z.object({ since: z.iso.datetime(), items: z.array(burstSchema) }) },
+          },
+        },
+        problems: ['invalid-parameter', 'unavailable'],
+      },
+      answer: async (_call, { since: asked = '1h' }) => {
+        const since = DURATION_PATTERN.test(asked) ? new Date(Date.now() - parseDuration(asked)) : new Date(asked)
+        return { status: 200, body: { since, items: await readBursts(db, since, MOST_ROWS) } }
+      },
+    }),
+  ]
+}

@@ -1,0 +1,54 @@
+/** What an api process must know about all the others, and about the work: read once a second. */
+import type { Queryable } from './db.ts'
+
+export interface Load {
+  /** Attempts begun so far by consumers that live or lived a moment ago, by consumer life and queue. */
+  readonly begun: ReadonlyMap<string, Readonly<Record<string, number>>>
+  /** Api processes alive, this one included: 1 or more. */
+  readonly replicas: number
+}
+
+/** $1 this process, $2 its name. Signs in, and reads what the others have written. */
+const LOAD = {
+  name: 'load',
+  text: `
+    with me as (
+      insert into api_process (id, name, seen_at) values ($1, $2, statement_timestamp())
+      on conflict (id) do update set seen_at = excluded.seen_at
+    ), gone as (
+      delete from api_process where seen_at < statement_timestamp() - interval '1 hour'
+    )
+    select (select count(*) from api_process
+             where seen_at > statement_timestamp() - interval '5 s' and id <> $1)::int + 1 as replicas,
+           (select coalesce(jsonb_object_agg(id, begun), '{}') from consumer
+             where ended_at is null and lease_until > statement_timestamp()) as begun`,
+}
+
+/** Signs this process in and reads the load. */
+export async function readLoad(db: Queryable, id: string, name: string): Promise<Load> {
+  const rows = await db.query<{ replicas: number; begun: Record<string, Record<string, number>> }>(LOAD, [id, name])
+  const row = rows[0] as (typeof rows)[number]
+  return { replicas: row.replicas, begun: new Map(Object.entries(row.begun)) }
+}
+
+const SIGN_OUT = { name: 'sign_out', text: 'delete from api_process where id = $1' }
+
+/** Signs this process out, so that the others take its share at once. */
+export async function signOut(db: Queryable, id: string): Promise<void> {
+  await db.query(SIGN_OUT, [id])
+}
+
+const AHEAD = {
+  name: 'ahead',
+  text: `
+    select count(*)::int as ahead from (
+      select from unfinished other join unfinished mine on mine.task_id = $1
+       where other.queue = mine.queue and other.offered_at < mine.offered_at and other.status <> 'RUNNING'
+         and mine.status <> 'RUNNING' and mine.due_at <= statement_timestamp()
+       limit 100000) some`,
+}
+
+/** Counts the tasks of the same queue that wait and were offered before this one, up to 100 000. */
+export async function tasksAhead(db: Queryable, id: string): Promise<number> {
+  return (await db.query<{ ahead: number }>(AHEAD, [id]))[0]?.ahead ?? 0
+}
