@@ -109,6 +109,7 @@ describe('the api', () => {
     await expectOneSuccess()
     expect(await history()).toEqual(['success'])
     await until('the outbox to be empty', async () => (await nightshift.sql('select from outbox')).length === 0)
+    await consumer.waitForLog(({ msg }) => msg === 'attempt settled')
     expect(consumer.log.filter(({ msg }) => msg === 'attempt settled')).toHaveLength(1)
   })
 
@@ -126,6 +127,8 @@ describe('a consumer', () => {
     /** As above; what it resolves with is called after the kill. */
     readonly point: () => Promise<void | (() => Promise<void>)>
     readonly ends: readonly string[]
+    /** The broker's redelivery is then a wake-up for what has begun already. */
+    readonly hadBegun: boolean
   }
 
   const POINTS: Point[] = [
@@ -133,6 +136,7 @@ describe('a consumer', () => {
       when: 'before the claim',
       point: () => database.holdRequest(execution('claim')).reached,
       ends: ['success'],
+      hadBegun: false,
     },
     {
       when: 'after the claim, before the handler',
@@ -142,6 +146,7 @@ describe('a consumer', () => {
         await until('the claim', async () => (await nightshift.sql(running)).length === 1)
       },
       ends: ['crash', 'success'],
+      hadBegun: true,
     },
     {
       when: 'during the handler',
@@ -152,11 +157,13 @@ describe('a consumer', () => {
         return user.release
       },
       ends: ['crash', 'success'],
+      hadBegun: true,
     },
     {
       when: 'before the commit of its transaction',
       point: () => database.holdRequest(commit).reached,
       ends: ['crash', 'success'],
+      hadBegun: true,
     },
     {
       when: 'after the commit, before the ack',
@@ -165,10 +172,11 @@ describe('a consumer', () => {
         await until('the commit', async () => (await nightshift.sql('select from finished')).length === 1)
       },
       ends: ['success'],
+      hadBegun: true,
     },
   ]
 
-  test.each(POINTS)('killed $when', async ({ point, ends }) => {
+  test.each(POINTS)('killed $when', async ({ point, ends, hadBegun }) => {
     const api = await nightshift.startApi()
     const victim = await nightshift.startConsumer(throughProxies())
     const there = point()
@@ -181,8 +189,6 @@ describe('a consumer', () => {
     const survivor = await nightshift.startConsumer()
     await expectOneSuccess()
     expect(await history()).toEqual(ends)
-    // Except before the claim the broker's redelivery is a wake-up for what had begun already.
-    const redelivered = ends.length > 1 || victim.log.some(({ msg }) => msg === 'attempt settled') ? 1 : 0
-    await until('the redelivery to be dropped', async () => (await duplicatesDroppedBy(survivor)) === redelivered)
+    if (hadBegun) await until('the redelivery to be dropped', async () => (await duplicatesDroppedBy(survivor)) >= 1)
   })
 })

@@ -13,7 +13,12 @@ failOnLeftovers()
 let nightshift: Nightshift
 beforeEach(async () => {
   nightshift = await aNightshift({
-    env: { NIGHTSHIFT_AUTH: 'on', NIGHTSHIFT_DEPTH_LOW: '150', NIGHTSHIFT_DEPTH_HIGH: '200', NIGHTSHIFT_QUEUES: 'trial:8,conversations:1' },
+    env: {
+      NIGHTSHIFT_AUTH: 'on',
+      NIGHTSHIFT_DEPTH_LOW: '150',
+      NIGHTSHIFT_DEPTH_HIGH: '200',
+      NIGHTSHIFT_QUEUES: 'trial:8,conversations:1',
+    },
   })
 })
 afterEach(() => nightshift.remove())
@@ -46,7 +51,13 @@ async function traffic(
   const send = async (isAgain: boolean): Promise<void> => {
     if (isAgain) tally.again += 1
     else tally.sent += 1
-    const { status, headers, body } = await call(api, 'POST', '/api/v1/tasks', { name: 'trial.sleep', payload: { ms: 200 } }, { authorization: `Bearer ${key}` })
+    const { status, headers, body } = await call(
+      api,
+      'POST',
+      '/api/v1/tasks',
+      { name: 'trial.sleep', payload: { ms: 200 } },
+      { authorization: `Bearer ${key}` },
+    )
     if (status === 202) {
       tally.accepted.push(body.id)
       if (isAgain) tally.againIn += 1
@@ -73,7 +84,9 @@ async function traffic(
 }
 
 const backlog = async (): Promise<number> => {
-  const rows = await nightshift.sql<{ waiting: number }>(`select count(*)::int as waiting from unfinished where status <> 'RUNNING'`)
+  const rows = await nightshift.sql<{ waiting: number }>(
+    `select count(*)::int as waiting from unfinished where status <> 'RUNNING'`,
+  )
   return rows[0]?.waiting ?? 0
 }
 
@@ -87,16 +100,25 @@ test('one client floods at twenty times the drain while five behave', async () =
 
   // Eight slots of 200 ms work off 40 a second; five clients use some 15 of them.
   const calm = five.map((client) => traffic(api, keyOf(client), { perSecond: 3, obeys: false, until: end.signal }))
-  await until('the drain to be measured', async () => (await nightshift.sql<{ n: number }>('select count(*)::int as n from finished'))[0]?.n ?? 0 > 200)
+  await until(
+    'the drain to be measured',
+    async () => (await nightshift.sql<{ n: number }>('select count(*)::int as n from finished'))[0]?.n ?? 0 > 200,
+  )
   await sleep(8_000)
   const flood = traffic(api, keyOf('flooder'), { perSecond: 800, obeys: false, until: end.signal })
   let most = 0
-  for (const stop = performance.now() + 20_000; performance.now() < stop; await sleep(200)) most = Math.max(most, await backlog())
+  for (const stop = performance.now() + 20_000; performance.now() < stop; await sleep(200))
+    most = Math.max(most, await backlog())
   end.abort()
   const tallies = await Promise.all(calm)
   const flooder = await flood
 
-  console.log({ most, five: tallies.map((t) => [t.sent, t.refused.length]), flooder: [flooder.sent, flooder.accepted.length, flooder.refused.length], ra: flooder.refused.slice(-5) })
+  console.log({
+    most,
+    five: tallies.map((t) => [t.sent, t.refused.length]),
+    flooder: [flooder.sent, flooder.accepted.length, flooder.refused.length],
+    ra: flooder.refused.slice(-5),
+  })
   for (const { sent, accepted } of tallies) expect(accepted.length / sent).toBeGreaterThanOrEqual(0.99)
   expect(flooder.refused.length).toBeGreaterThan(flooder.accepted.length)
   expect(flooder.refused.every((seconds) => seconds >= 1)).toBe(true)
@@ -104,6 +126,9 @@ test('one client floods at twenty times the drain while five behave', async () =
 
   await nightshift.untilAllFinished()
   const ids = [...tallies.flatMap(({ accepted }) => accepted), ...flooder.accepted]
-  const [row] = await nightshift.sql<{ done: number }>(`select count(*)::int as done from finished where task_id = any($1) and status = 'SUCCESS'`, [ids])
+  const [row] = await nightshift.sql<{ done: number }>(
+    `select count(*)::int as done from finished where task_id = any($1) and status = 'SUCCESS'`,
+    [ids],
+  )
   expect(row?.done).toBe(ids.length)
 })
