@@ -99,7 +99,11 @@ export function createMonitor({ db, depth, canPublish, queues, name, log }: Moni
   const loop = createLoop({ name: 'admission monitor', everyMs: 1_000, log, step: look })
   return {
     name: 'admission monitor',
-    start: loop.start,
+    // The door opens knowing how things stand: before the first look nothing is known, and nothing but shares comes in.
+    async start() {
+      await look().catch((error: Error) => log.warn({ error: error.message }, 'the load is not known yet'))
+      await loop.start()
+    },
     async stop() {
       await loop.stop()
       await signOut(db, id).catch(() => undefined)

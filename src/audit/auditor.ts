@@ -34,8 +34,9 @@ export function createAuditor(options: AuditorOptions): Service {
   async function step(): Promise<boolean> {
     try {
       const now = performance.now()
-      // A step that is long overdue means that this process itself stood still: what it believed is stale.
-      if (lastStep !== undefined && now - lastStep > (leaseSeconds * 1_000) / 2) forget()
+      // While this process stood still the database may have been away unseen. Consumers renew at three tenths of a
+      // lease, so an outage of less than the rest has cost nobody his lease.
+      if (lastStep !== undefined && now - lastStep > leaseSeconds * 700) answeringSince = undefined
       lastStep = now
       const answeredAt = await databaseTime(db)
       answeringSince ??= now
@@ -44,7 +45,8 @@ export function createAuditor(options: AuditorOptions): Service {
       if (now - answeringSince >= leaseSeconds * 1_000) await takeBackFromTheDead(answeredAt)
       await endExpired()
       let unaccounted = 0
-      for (const queue of queues) unaccounted += await findLost(queue, answeredAt, now)
+      const begun = await newestBegun(db)
+      for (const queue of queues) unaccounted += await findLost(queue, answeredAt, now, begun.get(queue))
       metrics.unaccountedTasks.set(unaccounted)
     } catch (error) {
       forget()
@@ -77,7 +79,7 @@ export function createAuditor(options: AuditorOptions): Service {
    * or a task that was offered twice the quiet time later has already begun.
    * @returns how many may be left for the next step: this step's most, or 0 when it found fewer
    */
-  async function findLost(queue: string, answeredAt: Date, now: number): Promise<number> {
+  async function findLost(queue: string, answeredAt: Date, now: number, begun: Date | undefined): Promise<number> {
     const found = await depth.depthOf(queue)
     if (!found) {
       emptySince.delete(queue)
@@ -90,7 +92,6 @@ export function createAuditor(options: AuditorOptions): Service {
 
     const quietMs = quietSeconds * 1_000
     const isQuiet = now - (emptySince.get(queue) ?? now) >= quietMs
-    const begun = (await newestBegun(db)).get(queue)
     const before = Math.max(
       isQuiet ? answeredAt.getTime() - quietMs : 0,
       begun === undefined ? 0 : begun.getTime() - 2 * quietMs,
