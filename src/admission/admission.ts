@@ -4,7 +4,7 @@
  * because the shares together are no more than what is worked off.
  */
 import { type Clients, createClients } from './clients.ts'
-import type { Monitor } from './monitor.ts'
+import type { Monitor, QueueFigures } from './monitor.ts'
 
 export interface AdmissionLimits {
   readonly depthLow: number
@@ -57,7 +57,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       byQueue.set(queue, clients)
       const client = clients.of(name)
       client.asks.note(at)
-      const { backlog, basis, drain, consumers } = monitor.figuresOf(queue)
+      const figures = monitor.figuresOf(queue)
+      const { backlog, basis, drain } = figures
       const high = basis === 'outbox' ? limits.outboxHigh : limits.depthHigh
       const low = basis === 'outbox' ? limits.outboxHigh * 0.8 : limits.depthLow
       const rate = Math.max(
@@ -74,7 +75,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         limit: high,
         sharePerSecond: rate,
         left: client.share.left(at, rate),
-        startsInSeconds: startsIn(backlog, drain, consumers),
+        startsInSeconds: backlog === undefined ? undefined : startsIn(backlog, figures),
       }
       if (!isAdmitted) {
         const wait = client.share.comeAgain(at, rate)
@@ -93,13 +94,12 @@ function worked(drain: number | undefined, backlog: number | undefined, high: nu
   return (drain ?? 0) * Math.max(0.5, 1 - 5 * over)
 }
 
-/** Without a living consumer, or with a backlog and nothing worked off, nobody can say when a task will start. */
-function startsIn(
-  backlog: number | undefined,
-  drain: number | undefined,
-  consumers: number | undefined,
-): number | undefined {
-  if (backlog === undefined || !consumers) return undefined
-  if (backlog === 0) return 0
-  return drain === undefined || drain < 0.1 ? undefined : backlog / drain
+/**
+ * Tells in how many seconds a task with so many before it will start. Without a living consumer, or when nothing is
+ * worked off, nobody can say; what fits into the slots does not wait.
+ */
+export function startsIn(ahead: number, { drain, slots }: QueueFigures): number | undefined {
+  if (!slots) return undefined
+  if (ahead < slots) return 0
+  return drain === undefined || drain < 0.1 ? undefined : ahead / drain
 }

@@ -20,8 +20,8 @@ export interface QueueFigures {
   readonly basis: 'depth' | 'outbox' | 'unknown'
   /** Tasks begun per second, by all consumers; undefined before it was measured. */
   readonly drain: number | undefined
-  /** Consumers subscribed, or undefined when not known. */
-  readonly consumers: number | undefined
+  /** Tasks that the subscribed consumers run at once, or undefined when not known. */
+  readonly slots: number | undefined
 }
 
 export interface Monitor extends Service {
@@ -48,11 +48,14 @@ export interface MonitorOptions {
   /** Whether messages can be published at this moment. */
   readonly canPublish: () => boolean
   readonly queues: readonly string[]
+  /** By the setting QUEUES, which the consumers have too. */
+  readonly slotsPerConsumer: ReadonlyMap<string, number>
   readonly name: string
   readonly log: Log
 }
 
-export function createMonitor({ db, depth, canPublish, queues, name, log }: MonitorOptions): Monitor {
+export function createMonitor(options: MonitorOptions): Monitor {
+  const { db, depth, canPublish, queues, slotsPerConsumer, name, log } = options
   const id = randomUUID()
   const seen = new Map<string, Seen>()
   const acceptedSince = new Map<string, number>()
@@ -88,12 +91,13 @@ export function createMonitor({ db, depth, canPublish, queues, name, log }: Moni
     // Blocked or disconnected, what is accepted waits in the outbox: there is room for it, so the door stays open.
     if (canPublish() && isFresh) {
       const backlog = last.ready + last.outbox + (acceptedSince.get(queue) ?? 0) * replicas
-      return { backlog, basis: 'depth', drain, consumers: last.consumers }
+      const slots = last.consumers * (slotsPerConsumer.get(queue) ?? 1)
+      return { backlog, basis: 'depth', drain, slots }
     }
     if (outboxRows !== undefined && now - outboxRows.at < TOO_OLD_MS) {
-      return { backlog: outboxRows.rows + outboxSince * replicas, basis: 'outbox', drain, consumers: undefined }
+      return { backlog: outboxRows.rows + outboxSince * replicas, basis: 'outbox', drain, slots: undefined }
     }
-    return { backlog: undefined, basis: 'unknown', drain, consumers: undefined }
+    return { backlog: undefined, basis: 'unknown', drain, slots: undefined }
   }
 
   const loop = createLoop({ name: 'admission monitor', everyMs: 1_000, log, step: look })

@@ -1,5 +1,5 @@
 /** The api role: the gateway, the relay, the auditor and the status calls, in one process. */
-import { createAdmission } from '../admission/admission.ts'
+import { createAdmission, startsIn } from '../admission/admission.ts'
 import { createBurstRecorder } from '../admission/burst-recorder.ts'
 import { createMonitor } from '../admission/monitor.ts'
 import { createAuditor } from '../audit/auditor.ts'
@@ -64,6 +64,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     depth,
     canPublish: () => publisher.state === 'ready',
     queues,
+    slotsPerConsumer: config.queues,
     name: config.consumerName,
     log,
   })
@@ -87,7 +88,11 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     },
   })
   const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
-  const readTask = createTaskReader(db, resultTtlMs)
+  const readTask = createTaskReader({
+    db,
+    resultTtlMs,
+    startsInSeconds: (queue, ahead) => startsIn(ahead, monitor.figuresOf(queue)),
+  })
   const broker = (): { connected: boolean; detail: string } => ({
     connected: publisher.state === 'ready',
     detail: publisher.trouble ?? publisher.state,

@@ -51,7 +51,13 @@ export const taskSummarySchema = z.object({
   statusUrl: z.string(),
 })
 
-export const taskSchema = taskSummarySchema.extend({ attempts: z.array(attemptSchema) })
+export const taskSchema = taskSummarySchema.extend({
+  attempts: z.array(attemptSchema),
+  ahead: z.int().optional().meta({ description: 'How many tasks of the queue wait before it; absent when not known.' }),
+  estimatedStart: moment.optional().meta({
+    description: 'When it will begin at the pace of now; absent when there is no basis for saying.',
+  }),
+})
 
 export type TaskSummaryJson = z.output<typeof taskSummarySchema>
 export type AttemptJson = z.output<typeof attemptSchema>

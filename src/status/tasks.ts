@@ -6,7 +6,8 @@ import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { type Answer, type Call, type Route, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
-import { readAttempts, readTask } from '../store/reads.ts'
+import { tasksAhead } from '../store/load.ts'
+import { readAttempts, readTask, type TaskView } from '../store/reads.ts'
 import { type TaskJson, taskJson, taskSchema } from './task-json.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -14,15 +15,36 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /** Reads a task as this caller may see it, or nothing. */
 export type ReadTaskJson = (call: Call, id: string) => Promise<TaskJson | undefined>
 
+export interface TaskReaderOptions {
+  readonly db: Db
+  readonly resultTtlMs: number
+  /** Tells in how many seconds a task with so many before it will start, or undefined when there is no basis. */
+  readonly startsInSeconds: (queue: string, ahead: number) => number | undefined
+}
+
 /** Makes the reader that answers these routes and, handed over by main.ts, `Prefer: wait` of a submission. */
-export function createTaskReader(db: Db, resultTtlMs: number): ReadTaskJson {
+export function createTaskReader(options: TaskReaderOptions): ReadTaskJson {
+  const { db, resultTtlMs } = options
   return async (call, id) => {
     const viewer = viewerOf(call.caller)
     const task = await readTask(db, viewer, id, resultTtlMs)
     if (!task) return undefined
     const attempts = await readAttempts(db, viewer, [task.id])
-    return taskJson(task, attempts.get(task.id) ?? [], viewer)
+    return { ...taskJson(task, attempts.get(task.id) ?? [], viewer), ...(await estimateOf(options, task)) }
   }
+}
+
+/** A task that waits for its turn, and not for its time, has a place in the queue. */
+async function estimateOf(
+  { db, startsInSeconds }: TaskReaderOptions,
+  { id, queue, status, dueAt }: TaskView,
+): Promise<{ ahead?: number; estimatedStart?: string }> {
+  if (status === 'RUNNING' || dueAt === null || dueAt.getTime() > Date.now()) return {}
+  const ahead = await tasksAhead(db, id)
+  if (ahead === undefined) return {}
+  const seconds = startsInSeconds(queue, ahead)
+  if (seconds === undefined) return { ahead }
+  return { ahead, estimatedStart: new Date(Date.now() + seconds * 1_000).toISOString() }
 }
 
 /** Makes the routes. */
@@ -68,7 +90,9 @@ async function answerTask(call: Call, read: ReadTaskJson, waitForEnd: WaitForEnd
     task = await read(call, id)
   }
   if (!task) throw nothing
-  const etag = `"${createHash('sha256').update(JSON.stringify(task)).digest('base64url').slice(0, 27)}"`
+  // The estimate moves all the time; that alone is no change of the task.
+  const { ahead: _, estimatedStart: __, ...lasting } = task
+  const etag = `"${createHash('sha256').update(JSON.stringify(lasting)).digest('base64url').slice(0, 27)}"`
   const headers = {
     etag,
     'cache-control': 'no-cache',

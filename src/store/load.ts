@@ -38,17 +38,21 @@ export async function signOut(db: Queryable, id: string): Promise<void> {
   await db.query(SIGN_OUT, [id])
 }
 
+/** Counting stops here: at this depth the place in the queue changes faster than anybody can read it. */
+const COUNT_CAP = 20_000
+
 const AHEAD = {
   name: 'ahead',
   text: `
     select count(*)::int as ahead from (
-      select from unfinished other join unfinished mine on mine.task_id = $1
+      select from unfinished other
+        join unfinished mine on mine.task_id = $1 and mine.status <> 'RUNNING' and mine.due_at <= statement_timestamp()
        where other.queue = mine.queue and other.offered_at < mine.offered_at and other.status <> 'RUNNING'
-         and mine.status <> 'RUNNING' and mine.due_at <= statement_timestamp()
-       limit 100000) some`,
+       limit ${COUNT_CAP}) counted`,
 }
 
-/** Counts the tasks of the same queue that wait and were offered before this one, up to 100 000. */
-export async function tasksAhead(db: Queryable, id: string): Promise<number> {
-  return (await db.query<{ ahead: number }>(AHEAD, [id]))[0]?.ahead ?? 0
+/** Counts the tasks of the same queue that wait and were offered before this one; undefined when there are too many. */
+export async function tasksAhead(db: Queryable, id: string): Promise<number | undefined> {
+  const ahead = (await db.query<{ ahead: number }>(AHEAD, [id]))[0]?.ahead ?? 0
+  return ahead < COUNT_CAP ? ahead : undefined
 }

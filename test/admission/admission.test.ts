@@ -38,7 +38,7 @@ function simulate(
   let since = 0
   let begun = 0
   const measured = createDrain()
-  let figures: QueueFigures = { backlog: 0, basis: 'depth', drain: 0, consumers: 1 }
+  let figures: QueueFigures = { backlog: 0, basis: 'depth', drain: 0, slots: 10 }
   const admission = createAdmission({
     monitor: {
       figuresOf: () => ({ ...figures, backlog: (figures.backlog ?? 0) + since }),
@@ -73,7 +73,7 @@ function simulate(
       now += 10
     }
     measured.read(now, new Map([['life', begun]]))
-    figures = { backlog: Math.round(backlog), basis: 'depth', drain: measured.perSecond, consumers: 1 }
+    figures = { backlog: Math.round(backlog), basis: 'depth', drain: measured.perSecond, slots: 10 }
     since = 0
   }
   return { of: (client: string) => tallies.get(client) as Tally, most, backlog }
@@ -121,7 +121,7 @@ test('who is refused and comes again when told to is mostly let in', () => {
   let now = 0
   const admission = createAdmission({
     monitor: {
-      figuresOf: () => ({ backlog: 5_000, basis: 'depth', drain: 50, consumers: 1 }),
+      figuresOf: () => ({ backlog: 5_000, basis: 'depth', drain: 50, slots: 10 }),
       replicas: 1,
       count: () => undefined,
     },
@@ -157,7 +157,7 @@ test('who is refused and comes again when told to is mostly let in', () => {
 test('what is not known is treated as full: everybody has his trickle', () => {
   const admission = createAdmission({
     monitor: {
-      figuresOf: () => ({ backlog: undefined, basis: 'unknown', drain: undefined, consumers: undefined }),
+      figuresOf: () => ({ backlog: undefined, basis: 'unknown', drain: undefined, slots: undefined }),
       replicas: 1,
       count: () => undefined,
     },
@@ -173,7 +173,7 @@ test('what is not known is treated as full: everybody has his trickle', () => {
 test('while the broker is away the outbox has room for an outage', () => {
   const admission = createAdmission({
     monitor: {
-      figuresOf: () => ({ backlog: 39_000, basis: 'outbox', drain: 0, consumers: undefined }),
+      figuresOf: () => ({ backlog: 39_000, basis: 'outbox', drain: 0, slots: undefined }),
       replicas: 1,
       count: () => undefined,
     },

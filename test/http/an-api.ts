@@ -56,7 +56,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   const db = options.db ?? awayDb
   const contracts = options.contracts ?? contractsFor(true)
   const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
-  const readTask = createTaskReader(db, 3_600_000)
+  const readTask = createTaskReader({ db, resultTtlMs: 3_600_000, startsInSeconds: () => undefined })
   const rules = {
     contracts,
     queues: new Set(['conversations', 'trial']),

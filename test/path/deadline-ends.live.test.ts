@@ -7,7 +7,9 @@ import { failOnLeftovers } from '../support/processes.ts'
 failOnLeftovers()
 let nightshift: Nightshift
 beforeEach(async () => {
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_QUEUES: 'trial:1', NIGHTSHIFT_RETRY_LADDER: '100ms' } })
+  const env = { NIGHTSHIFT_QUEUES: 'trial:1', NIGHTSHIFT_RETRY_LADDER: '100ms' }
+  // A lease that is long, so that none is lost on a busy machine.
+  nightshift = await aNightshift({ env: { ...env, NIGHTSHIFT_LEASE_SECONDS: '20' } })
 })
 afterEach(() => nightshift.remove())
 

@@ -8,7 +8,8 @@ import { until } from '../support/until.ts'
 failOnLeftovers()
 let nightshift: Nightshift
 beforeEach(async () => {
-  nightshift = await aNightshift()
+  // A lease that is long, so that none is lost on a busy machine.
+  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 })
 afterEach(() => nightshift.remove())
 

@@ -13,7 +13,7 @@ let postgres: Postgres
 let nightshift: Nightshift
 beforeEach(async () => {
   postgres = await aPostgres()
-  nightshift = await aNightshift({ databaseUrl: postgres.url })
+  nightshift = await aNightshift({ databaseUrl: postgres.url, env: { NIGHTSHIFT_LEASE_SECONDS: '4' } })
 })
 afterEach(async () => {
   postgres.thaw()

@@ -16,7 +16,8 @@ failOnLeftovers()
 let nightshift: Nightshift
 const afterwards: (() => Promise<unknown>)[] = []
 beforeEach(async () => {
-  nightshift = await aNightshift()
+  // A lease that is long, so that none is lost on a busy machine.
+  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 })
 afterEach(async () => {
   for (const undo of afterwards.splice(0)) await undo()

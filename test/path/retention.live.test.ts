@@ -17,7 +17,8 @@ failOnLeftovers()
 let nightshift: Nightshift
 let db: Db
 beforeEach(async () => {
-  nightshift = await aNightshift()
+  // A lease that is long, so that none is lost on a busy machine.
+  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
   db = openDb({ url: nightshift.databaseUrl, poolSize: 1, name: 'test', log: silentLog })
 })
 afterEach(async () => {

@@ -11,7 +11,8 @@ import { failOnLeftovers } from '../support/processes.ts'
 failOnLeftovers()
 let nightshift: Nightshift
 beforeEach(async () => {
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_RETRY_LADDER: '100ms,200ms' } })
+  // A lease that is long, so that none is lost on a busy machine.
+  nightshift = await aNightshift({ env: { NIGHTSHIFT_RETRY_LADDER: '100ms,200ms', NIGHTSHIFT_LEASE_SECONDS: '20' } })
 })
 afterEach(() => nightshift.remove())
 
