@@ -24,17 +24,22 @@ export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Answer
 
 /**
  * Lets a task in, or throws.
- * @throws Problem queue-full with everything the client needs to come again at the right time
+ * @throws Problem queue-full with everything the client needs to come again at the right time; unavailable when nothing
+ *   is known of the queue
  */
 export function enter(admit: Admit, task: NewTask): Standing {
   const { isAdmitted, standing, retryAfterSeconds } = admit(task)
   if (isAdmitted) return standing
   const { queue, backlog, limit, sharePerSecond } = standing
-  const depth =
-    backlog === undefined ? 'how deep it is cannot be known now' : `${backlog} tasks wait, the limit is ${limit}`
+  const retryAfter = { 'retry-after': String(retryAfterSeconds) }
+  // The database has not answered for long: that is our trouble and not the client's.
+  if (backlog === undefined) {
+    throw new Problem('unavailable', `how deep queue ${queue} is cannot be known now`, { headers: retryAfter })
+  }
+  const depth = `${backlog} tasks wait, the limit is ${limit}`
   throw new Problem('queue-full', `queue ${queue} is full for you: ${depth}, and you ask for more than your share`, {
-    headers: { 'retry-after': String(retryAfterSeconds), ...rateLimitHeaders(standing, retryAfterSeconds) },
-    members: { queue, backlog: backlog ?? null, limit, sharePerSecond: rounded(sharePerSecond), retryAfterSeconds },
+    headers: { ...retryAfter, ...rateLimitHeaders(standing, retryAfterSeconds) },
+    members: { queue, backlog, limit, sharePerSecond: rounded(sharePerSecond), retryAfterSeconds },
   })
 }
 

@@ -137,11 +137,7 @@ export const problemSchema = z.object({
   traceId: z.string(),
   errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
   queue: z.string().optional().meta({ description: 'Of `queue-full`: the queue that is deep.' }),
-  backlog: z
-    .int()
-    .nullable()
-    .optional()
-    .meta({ description: 'Of `queue-full`: tasks that wait; null when not known.' }),
+  backlog: z.int().optional().meta({ description: 'Of `queue-full`: tasks that wait.' }),
   limit: z.int().optional().meta({ description: 'Of `queue-full`: the mark at which only shares come in.' }),
   retryAfterSeconds: z.int().optional().meta({ description: 'Of `queue-full`: when to come again.' }),
   sharePerSecond: z.number().optional().meta({ description: 'Of `queue-full`: your share, tasks per second.' }),

@@ -8,6 +8,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { SECURITY_HEADERS } from './answer.ts'
@@ -39,6 +40,8 @@ export interface HttpServerOptions {
   readonly findCaller: FindCaller
   readonly isOutage: (error: unknown) => boolean
   readonly routes: readonly Route[]
+  /** How long a stopping server goes on answering, telling clients to connect elsewhere; default 0. */
+  readonly lingerMs?: number
 }
 
 export interface HttpServer extends Service {
@@ -47,7 +50,8 @@ export interface HttpServer extends Service {
 }
 
 /** Makes the server; it listens once started. `stop` answers what is in flight, within 10 s, and closes every connection. */
-export function createHttpServer({ config, log, findCaller, isOutage, routes }: HttpServerOptions): HttpServer {
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { config, log, findCaller, isOutage, routes, lingerMs = 0 } = options
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
   const api = createApi({ routes, authenticate, isOutage, log })
   let server: Server | undefined
@@ -92,6 +96,8 @@ export function createHttpServer({ config, log, findCaller, isOutage, routes }: 
       const closing = server
       server = undefined
       if (!closing) return
+      // Answers now say `Connection: close`; clients that heed it leave before their idle connections are cut.
+      await sleep(lingerMs)
       const closed = new Promise((resolve) => closing.close(resolve))
       api.endWaits()
       await api.idle(LONGEST_FINISH_MS)

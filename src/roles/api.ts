@@ -115,6 +115,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     findCaller: (key) => findCaller(db, key),
     isOutage,
     routes: withDocs(routes, contracts, VERSION),
+    lingerMs: 1_000,
   })
   const pools: Service = {
     name: 'api pools',

@@ -34,6 +34,19 @@ test('a client over its share gets 429 with when to come again, and nothing is s
   expect(acceptor.tasks).toEqual([])
 })
 
+test('when nothing is known of the queue it is our trouble: 503', async () => {
+  const blind: Admit = () => ({
+    isAdmitted: false,
+    standing: { ...standing, backlog: undefined },
+    retryAfterSeconds: 3,
+  })
+  const api = await anApi({ admit: blind })
+
+  const answer = await api.post(TASKS, task)
+
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '3'])
+})
+
 test('in a batch the items beyond the share are refused, each on its own', async () => {
   let left = 2
   const narrow: Admit = (asked) => {
