@@ -1,7 +1,7 @@
 // Promise: whatever the broker does (healthy, stopped, blocked by its memory alarm), tasks are answered with 202 and
 // nothing else, and when it is well again every one of them finishes, retries included.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { Rabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { type ApiProcess, aNightshift, call, finished, type Nightshift } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
@@ -12,6 +12,8 @@ import { until } from '../support/until.ts'
 const EACH = 100
 
 failOnLeftovers()
+// The broker of its own starts more than once, which takes a busy machine half a minute each time.
+vi.setConfig({ testTimeout: 300_000 })
 let rabbitmq: Rabbitmq
 let nightshift: Nightshift
 beforeAll(async () => {

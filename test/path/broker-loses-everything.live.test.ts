@@ -1,5 +1,5 @@
 // Promise: RabbitMQ may lose all its data. Every task that waited in it is found missing, counted, and finishes.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Rabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { managementOf, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, recordReoffers, submitBulk } from '../support/bulk.ts'
@@ -13,6 +13,8 @@ const WORK_QUEUE = 'nightshift.task.trial.v1'
 const RUNG = 'nightshift.retry.12s.v1'
 
 failOnLeftovers()
+// The broker of its own starts more than once, which takes a busy machine half a minute each time.
+vi.setConfig({ testTimeout: 300_000 })
 let rabbitmq: Rabbitmq
 let broker: VhostManagement
 let nightshift: Nightshift

@@ -1,7 +1,7 @@
 // Promise: waiting is not lost. However long tasks wait behind a slow consumer, and whatever order they are published
 // in after an outage of the broker, the auditor offers none of them again.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Rabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { copiesOf, notDoneOnce, recordReoffers, submitBulk } from '../support/bulk.ts'
 import { type ApiProcess, aNightshift, metric, type Nightshift, submit } from '../support/nightshift.ts'
@@ -16,6 +16,8 @@ const QUIET_SECONDS = 3
 const LONG_SECONDS = 4 * QUIET_SECONDS
 
 failOnLeftovers()
+// The broker of its own starts more than once, which takes a busy machine half a minute each time.
+vi.setConfig({ testTimeout: 300_000 })
 let rabbitmq: Rabbitmq
 let nightshift: Nightshift
 beforeAll(async () => {

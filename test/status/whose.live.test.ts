@@ -35,6 +35,7 @@ const MATRIX: readonly { method: string; path: string; body?: string; answers: r
   { method: 'GET', path: '/api/v1/tasks/{id}', answers: [401, 200, 404, 200, 403, 403, 200, 200] },
   { method: 'GET', path: '/api/v1/tasks/{id}/status', answers: [401, 200, 404, 200, 403, 403, 200, 200] },
   { method: 'GET', path: '/api/v1/requests/r-7', answers: [401, 200, 404, 200, 403, 403, 200, 200] },
+  { method: 'GET', path: '/api/v1/bursts', answers: [401, 403, 403, 403, 403, 403, 200, 200] },
   { method: 'POST', path: '/api/v1/tasks/{id}/retry', answers: [401, 409, 404, 403, 409, 403, 409, 409] },
   // The first who may has cancelled it: for the others it is in a state that cannot.
   { method: 'POST', path: '/api/v1/tasks/{id}/cancel', answers: [401, 202, 404, 403, 409, 403, 409, 409] },
