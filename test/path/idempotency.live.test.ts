@@ -10,7 +10,13 @@ test('the same key and body from 50 concurrent requests make one task, and all g
   const send = () => api.post('/api/v1/tasks', task, { 'idempotency-key': 'k-1' })
 
   const answers = await Promise.all(fifty.map(send))
-  const bodies = await Promise.all(answers.map((answer) => answer.json()))
+  // How long it will wait is said when it is accepted, and not of a repeat.
+  const bodies = await Promise.all(
+    answers.map(async (answer) => {
+      const { ahead: _, estimatedStart: __, ...same } = (await answer.json()) as Record<string, unknown>
+      return same
+    }),
+  )
 
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]))
   expect(new Set(bodies.map((body) => JSON.stringify(body)))).toHaveLength(1)
