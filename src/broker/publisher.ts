@@ -92,9 +92,16 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
     declareTopology(owner, topology, log).catch(() => undefined)
   }
 
-  async function send(owner: Session, outgoing: Outgoing): Promise<Published> {
+  /** A lane whose confirms stay away may never give one again, though its channel looks healthy: the next is a new one. */
+  function distrust(destination: string, lane: Promise<Lane> | undefined): void {
+    if (!lane || lanes.get(destination) !== lane) return
+    lanes.delete(destination)
+    log.warn({ destination }, 'confirms stay away, the channel is replaced')
+    lane.then(({ channel }) => channel.close()).catch(() => undefined)
+  }
+
+  async function send(owner: Session, outgoing: Outgoing, destination: string): Promise<Published> {
     const { exchange, key } = routeOf(outgoing.queue, outgoing.rungMs)
-    const destination = outgoing.rungMs === 0 ? key : `${exchange}:${outgoing.rungMs}`
     const lane = await laneOf(owner, destination)
     lane.unconfirmed += 1
     lane.published += 1
@@ -135,12 +142,18 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
       if (!owner || link.state !== 'ready' || owner.ended.aborted) return 'unknown'
       unconfirmed += 1
       const observe = metrics.confirmSeconds.startTimer()
+      const destination = destinationOf(outgoing)
+      // publish() on a dead channel throws; the message was not sent then, and the sweep will send it.
+      const answer = send(owner, outgoing, destination).catch(() => 'unknown' as const)
+      const lane = lanes.get(destination)
       let timer: NodeJS.Timeout | undefined
       const tooLong = new Promise<Published>((resolve) => {
-        timer = setTimeout(() => resolve('unknown'), CONFIRM_TIMEOUT_MS)
+        timer = setTimeout(() => {
+          distrust(destination, lane)
+          resolve('unknown')
+        }, CONFIRM_TIMEOUT_MS)
       })
-      // publish() on a dead channel throws; the message was not sent then, and the sweep will send it.
-      const result = await Promise.race([send(owner, outgoing).catch(() => 'unknown' as const), tooLong])
+      const result = await Promise.race([answer, tooLong])
       clearTimeout(timer)
       unconfirmed -= 1
       if (result === 'confirmed') observe()
@@ -149,6 +162,12 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
       return result
     },
   }
+}
+
+/** Names the lane of a message: one for each queue that it may land in. */
+function destinationOf({ queue, rungMs }: Outgoing): string {
+  const { exchange, key } = routeOf(queue, rungMs)
+  return rungMs === 0 ? key : `${exchange}:${rungMs}`
 }
 
 function propertiesOf(outgoing: Outgoing) {

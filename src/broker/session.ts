@@ -8,6 +8,11 @@ import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'a
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 
+/** The broker did not answer in time; whether it will, nobody knows. */
+export class NoAnswer extends Error {
+  override name = 'NoAnswer'
+}
+
 export interface Session {
   /** Counts the connections of this link, from 1. */
   readonly generation: number
@@ -16,6 +21,8 @@ export interface Session {
   /** Opens a channel whose errors are logged. Rejects when the connection ends first. */
   openChannel(): Promise<Channel>
   openConfirmChannel(): Promise<ConfirmChannel>
+  /** Gives what a call to the broker answers, or rejects after 10 s or when the connection ends: it may never answer. */
+  answered<Result>(what: string, call: Promise<Result>): Promise<Result>
   /** Gives the connection up; the link makes a new one. */
   fail(why: string): void
 }
@@ -172,6 +179,7 @@ function sessionOf(
     ended,
     // While the broker blocks publishers, opening a channel on a publishing connection is not answered.
     openChannel: () => within(CONNECT_TIMEOUT_MS, 'opening a channel', model.createChannel(), ended).then(guard),
+    answered: (what, call) => within(CONNECT_TIMEOUT_MS, what, call, ended),
     openConfirmChannel: () =>
       within(CONNECT_TIMEOUT_MS, 'opening a channel', model.createConfirmChannel(), ended).then(guard),
     fail: end,
@@ -190,7 +198,7 @@ async function within<Result>(ms: number, what: string, work: Promise<Result>, e
   work.catch(() => undefined)
   let timer: NodeJS.Timeout | undefined
   const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms / 1000} s`)), ms)
+    timer = setTimeout(() => reject(new NoAnswer(`${what} took longer than ${ms / 1000} s`)), ms)
   })
   try {
     return await Promise.race([

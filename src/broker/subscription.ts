@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import type { Session } from './session.ts'
+import { NoAnswer, type Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'
 
 export interface Delivery {
@@ -59,12 +59,13 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
     })
     try {
       // Per consumer, never per channel: quorum queues refuse the global kind by closing the connection.
-      await own.prefetch(prefetch, false)
-      const { consumerTag: tag } = await own.consume(workQueue(queue), (message) => {
+      await session.answered('setting the prefetch', own.prefetch(prefetch, false))
+      const consuming = own.consume(workQueue(queue), (message) => {
         // null: the queue was deleted, or the broker cancelled us. The channel looks healthy and stays silent.
         if (message === null) lost()
         else onDelivery(deliveryOf(own, message, queue, gone.signal))
       })
+      const { consumerTag: tag } = await session.answered('subscribing', consuming)
       channel = own
       consumerTag = tag
       log.info({ queue, prefetch }, 'subscribed')
@@ -85,6 +86,8 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
         waitMs = 100
       } catch (error) {
         log.warn({ queue, error: (error as Error).message }, 'could not subscribe')
+        // The channel might begin to deliver later, to nobody: only a new connection is sure not to.
+        if (error instanceof NoAnswer) session.fail((error as Error).message)
       }
       if (stopped.signal.aborted || session.ended.aborted) return
       log.warn({ queue }, 'subscription lost, subscribing again')

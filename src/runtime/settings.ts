@@ -193,9 +193,9 @@ export const SETTINGS = {
   auditQuietSeconds: {
     name: 'NIGHTSHIFT_AUDIT_QUIET_SECONDS',
     fallback: '30',
-    bounds: '2-3600',
+    bounds: '3-3600',
     says: 'How long a queue must be empty before a task that it should hold counts as lost by the broker.',
-    parse: wholeNumber(2, 3_600),
+    parse: wholeNumber(3, 3_600),
   },
   drainGraceSeconds: {
     name: 'NIGHTSHIFT_DRAIN_GRACE_SECONDS',
