@@ -1,5 +1,4 @@
 /** Commits a task and says so: what all submitting routes share between a valid task and its answer. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { z } from 'zod'
 import { Problem } from '../http/problem.ts'
 import { metrics } from '../runtime/metrics.ts'
@@ -91,10 +90,14 @@ async function within<Value>(
   promise: Promise<Value>,
   otherwise: Value | undefined,
 ): Promise<Value | undefined> {
-  const timer = new AbortController()
+  // Not `timers/promises` with a signal: aborting it makes an error for every request.
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Value | undefined>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise), ms)
+  })
   try {
-    return await Promise.race([promise, sleep(ms, otherwise, { signal: timer.signal })])
+    return await Promise.race([promise, late])
   } finally {
-    timer.abort()
+    clearTimeout(timer)
   }
 }
