@@ -1,0 +1,16 @@
+// What is measured against what. The names stand in the results, so they are never used for anything else.
+
+export const SYSTEM_NAMES = {
+  nightshift: 'Nightshift: PostgreSQL and RabbitMQ, attempt history, results',
+  'bullmq-always': 'BullMQ on Redis, append-only file, fsync always',
+  'bullmq-everysec': 'BullMQ on Redis, append-only file, fsync every second (may lose a second)',
+  'bullmq-postgres': 'BullMQ on PostgreSQL',
+  'pg-boss': 'pg-boss on PostgreSQL',
+  'graphile-worker': 'graphile-worker on PostgreSQL, batched local queue (keeps no record of what is done)',
+  'celery-redis': 'Celery on RabbitMQ, results in Redis (append-only, fsync always)',
+  'celery-db': 'Celery on RabbitMQ, results in PostgreSQL',
+  amqplib: 'raw amqplib: publish, confirm, consume, ack on a quorum queue (a loop without state)',
+  express: 'a bare Express echo (only for the gateway)',
+} as const
+
+export type SystemName = keyof typeof SYSTEM_NAMES
