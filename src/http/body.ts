@@ -1,6 +1,7 @@
 /** Reads the bytes of a body within bounds: whole, or line by line as they arrive. */
+
+import type { Call } from './call.ts'
 import { Problem } from './problem.ts'
-import type { Call } from './route.ts'
 
 /**
  * Reads the whole body.

@@ -7,8 +7,8 @@ import type { z } from 'zod'
 import { closeWords } from '../core/nearest.ts'
 import { findFlaws, textFlaw } from '../core/storable.ts'
 import { readBody } from './body.ts'
+import type { Call } from './call.ts'
 import { type PointedError, Problem } from './problem.ts'
-import type { Call } from './route.ts'
 
 export const BODY_LIMIT_BYTES = 256 * 1024
 

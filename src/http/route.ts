@@ -2,28 +2,13 @@
  * A route is a value: where it answers, who may call, what it takes, how it is documented and what it does. The server
  * and the OpenAPI document are both made from the same list, so neither can have what the other lacks.
  */
-import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
-import type { Caller, Scope } from '../core/caller.ts'
-import type { TraceContext } from '../core/trace.ts'
+import type { Scope } from '../core/caller.ts'
+import type { Call } from './call.ts'
 import { parseQuery } from './input.ts'
 import type { ProblemSlug } from './problem.ts'
 
-/** One request, as a route sees it. */
-export interface Call {
-  /** To read the body from, by the functions of `body.ts` and `input.ts`. */
-  readonly request: IncomingMessage
-  readonly url: URL
-  readonly params: Readonly<Record<string, string>>
-  readonly requestId: string
-  readonly trace: TraceContext
-  readonly caller: Caller
-  /** `performance.now()` when its head had arrived. */
-  readonly receivedAt: number
-  /** Aborts when the client has gone or the server is stopping: ends waits, never work. */
-  readonly signal: AbortSignal
-  header(name: string): string | undefined
-}
+export type { Call } from './call.ts'
 
 export interface Answer {
   readonly status: number
