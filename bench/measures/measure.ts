@@ -32,25 +32,31 @@ export async function withSession<Result>(
   }
 }
 
-const LOOK_EVERY_MS = 25
+const SHORTEST_WAIT_MS = 15
+const LONGEST_WAIT_MS = 2_000
 const NO_PROGRESS_FOR_MS = 60_000
 
 /**
- * Waits until nothing is left, and checks that everything accepted is done.
+ * Waits until nothing is left, and checks that everything accepted is done. Counting is work for the server that is
+ * measured, so the next look comes after half of the time that the rest will take: some ten looks in all.
+ *
  * @returns when nothing was left, by `performance.now()`
  */
 export async function untilDone(session: Session): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   let movedAt = performance.now()
+  let waitMs = SHORTEST_WAIT_MS
   for (;;) {
     const left = await session.left()
+    const now = performance.now()
     if (left === 0) break
     if (left < least) {
+      const perMs = (least - left) / (now - movedAt)
+      waitMs = Number.isFinite(perMs) ? left / perMs / 2 : SHORTEST_WAIT_MS
       least = left
-      movedAt = performance.now()
-    } else if (performance.now() - movedAt > NO_PROGRESS_FOR_MS) throw new Error(`${left} tasks are left and none ends`)
-    // Long looks would cost the system more than the answer is worth.
-    await sleep(left > 20_000 ? 250 : LOOK_EVERY_MS)
+      movedAt = now
+    } else if (now - movedAt > NO_PROGRESS_FOR_MS) throw new Error(`${left} tasks are left and none ends`)
+    await sleep(Math.min(LONGEST_WAIT_MS, Math.max(SHORTEST_WAIT_MS, waitMs)))
   }
   const at = performance.now()
   const [accepted, done] = [await session.accepted(), await session.done()]
