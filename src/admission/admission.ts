@@ -67,8 +67,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
       )
       // Unknown is treated as full: everybody has his share and no more.
       const pressure = backlog === undefined ? 1 : Math.min(1, Math.max(0, (backlog - low) / Math.max(1, high - low)))
-      const isWithin = client.share.take(at, rate)
-      const isAdmitted = isWithin || (pressure < 1 && random() >= pressure)
+      const isCalm = pressure === 0
+      if (isCalm) client.share.keep(at, rate)
+      const isWithin = isCalm || client.share.take(at, rate)
+      const isAdmitted = isWithin || random() >= pressure
       const standing = {
         queue,
         backlog,
@@ -81,7 +83,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const wait = client.share.comeAgain(at, rate)
         return { isAdmitted, standing, retryAfterSeconds: Math.ceil(wait * (1 + random() * 0.2)) }
       }
-      if (pressure === 0) client.calm.note(at)
+      if (isCalm) client.calm.note(at)
       monitor.count(queue)
       return { isAdmitted, standing }
     },

@@ -12,6 +12,8 @@ const LONGEST_WAIT_SECONDS = 300
 export interface Share {
   /** Takes one from the bucket if there is one, and says whether there was. */
   take(now: number, rate: number): boolean
+  /** Lets the bucket fill and takes nothing: there was room for everybody, and who needed none of his share keeps it. */
+  keep(now: number, rate: number): void
   /** Gives a refused request its place in line, in seconds from now: 1-300. */
   comeAgain(now: number, rate: number): number
   /** How many more would be let in now. */
@@ -40,6 +42,10 @@ export function createShare(): Share {
       if (fill(now, rate) < 1) return false
       tokens = (tokens as number) - 1
       return true
+    },
+    keep(now, rate) {
+      lastAsked = now
+      fill(now, rate)
     },
     comeAgain(now, rate) {
       lineEnds = Math.min(Math.max(lineEnds, now + 1_000) + 1_000 / rate, now + LONGEST_WAIT_SECONDS * 1_000)
