@@ -43,6 +43,13 @@ export function describeMachine(): Machine {
   }
 }
 
+/** Which code is measured: the commit, with `-dirty` when src differs from it; `unknown` outside a git checkout. */
+export function describeCode(): string {
+  const commit = said('git', ['-C', ROOT, 'rev-parse', '--short', 'HEAD'])
+  if (commit === undefined) return 'unknown'
+  return said('git', ['-C', ROOT, 'status', '--porcelain', '--', 'src']) === '' ? commit : `${commit}-dirty`
+}
+
 function debianVersion(name: string): string | undefined {
   const shown = said('dpkg-query', ['--show', name])
   return shown?.split('\t')[1]?.replace(/^\d+:/, '')

@@ -5,7 +5,7 @@ import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { own } from '../scripts/servers/ownership.ts'
 import { bringPeers } from './install.ts'
-import { describeMachine, type Machine } from './machine.ts'
+import { describeCode, describeMachine, type Machine } from './machine.ts'
 import type { Setting } from './measures/measure.ts'
 import { MEASURE_BY_NAME } from './measures/measures.ts'
 import { MEASURES, type MeasureName } from './measures/names.ts'
@@ -84,7 +84,7 @@ async function runOne({ measure, system, round, setting, options }: One): Promis
     const figures = await MEASURE_BY_NAME[measure].run(createSystem(system, options.profileFolder), setting)
     const told = Object.entries(figures).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
     log(`  ${round} ${system.padEnd(16)} ${told.join('  ')}`)
-    return { measure, system, round, at, load, figures }
+    return { measure, system, round, at, code: describeCode(), load, figures }
   } catch (error) {
     const failure = `${measure}, round ${round}, ${system}: ${(error as Error).message}`
     log(`  ${failure}`)

@@ -75,6 +75,7 @@ function machineText({ machine, measuredAt, runs }: Results): string {
   return [
     `Measured ${measuredAt.slice(0, 10)} on ${machineLine(machine)}: medians of ${rounds} interleaved rounds, in brackets`,
     `the least and the most. One-minute load before a run, own load included: ${load.toFixed(1)} (median).`,
+    `Measured code: ${[...new Set(runs.map(({ code }) => code ?? 'not noted'))].join(', ')}.`,
     `Versions: ${Object.entries(machine.versions)
       .map((pair) => pair.join(' '))
       .join(', ')}.`,

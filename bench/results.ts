@@ -13,6 +13,8 @@ export interface Run {
   /** From 1; the runs of one round stand beside each other in time. */
   readonly round: number
   readonly at: string
+  /** The commit that was measured; `-dirty` when it was changed. Results of different code must not be mixed unseen. */
+  readonly code?: string
   /** One-minute load just before. */
   readonly load: number
   readonly figures: Figures
