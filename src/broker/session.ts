@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
+import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 
@@ -211,11 +212,6 @@ async function within<Result>(ms: number, what: string, work: Promise<Result>, e
   } finally {
     clearTimeout(timer)
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** Closes a connection, by force when the broker does not answer: `close()` then never settles by itself. */

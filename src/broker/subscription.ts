@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Channel, ConsumeMessage } from 'amqplib'
+import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { NoAnswer, type Session } from './session.ts'
@@ -147,9 +148,4 @@ function deliveryOf(channel: Channel, message: ConsumeMessage, queue: string, go
       }),
     requeue: () => settle(() => channel.nack(message, false, true)),
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -8,6 +8,7 @@ import { type Delivery, type Subscription, subscribe } from '../broker/subscript
 import { declareTopology, type Topology } from '../broker/topology.ts'
 import { Aborted } from '../core/errors.ts'
 import type { Handlers } from '../core/handler.ts'
+import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
@@ -102,7 +103,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         continue
       }
       if (session && !session.ended.aborted) subscribeTo(work, session)
-      await ended(AbortSignal.any([work.life.over, stopping.signal]))
+      await aborted(AbortSignal.any([work.life.over, stopping.signal]))
       if (stopping.signal.aborted) return
       session?.fail('the lease was lost')
       await handBack(work.life)
@@ -168,9 +169,4 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       work = undefined
     },
   }
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -3,7 +3,7 @@
  * sees no more than that viewer may.
  */
 import type { Failure } from '../core/failure.ts'
-import type { AttemptOutcome, FailureReason, Status } from '../core/states.ts'
+import { type AttemptOutcome, type FailureReason, isFinished, type Status } from '../core/states.ts'
 import type { Db, Queryable } from './db.ts'
 import { asViewer, type Viewer } from './viewer.ts'
 
@@ -152,8 +152,7 @@ export async function listTasks(
   add('t.id < ?', before)
   if (filter.status !== undefined) {
     // The column of the one table that can hold it, so that a few FAILED are not searched for among all tasks.
-    const unfinished = ['PENDING', 'RUNNING', 'RETRYING'].includes(filter.status)
-    add(unfinished ? 'u.status = ?' : 'f.status = ?', filter.status)
+    add(isFinished(filter.status) ? 'f.status = ?' : 'u.status = ?', filter.status)
     if (filter.status === 'FAILED') where.push('d.task_id is not null')
   }
   values.push(limit + 1)
