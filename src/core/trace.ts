@@ -1,5 +1,5 @@
 /** W3C Trace Context (https://www.w3.org/TR/trace-context/): read what a caller sent, or begin a trace of our own. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from './random.ts'
 
 export interface TraceContext {
   /** 32 lower-case hexadecimal characters. */

@@ -57,7 +57,9 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
   if (derivedUser !== undefined && (derivedUser.length < 1 || derivedUser.length > 200 || textFlaw(derivedUser))) {
     throw invalid([{ pointer: context.payloadAt, detail: 'names a user id that is not 1-200 characters' }])
   }
-  const hash = hashOf(submission)
+  const keys = keysOf(contract, payload, context.key)
+  // Hashed only for a key to be told apart by: for every task it was 5 % of the api's time.
+  const hash = keys.length === 0 ? '' : hashOf(submission)
   return {
     id: rules.newId(),
     name: contract.name,
@@ -73,7 +75,7 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
     payload: submission.payload,
     maxAttempts: submission.maxAttempts ?? null,
     ...times,
-    keys: keysOf(contract, payload, context.key).map((key) => ({ key, hash })),
+    keys: keys.map((key) => ({ key, hash })),
   }
 }
 

@@ -11,9 +11,26 @@ import { Problem } from './problem.ts'
  * @throws Problem request-too-large, unsupported-media-type (compressed), or malformed-request when it breaks off
  */
 export async function readBody(call: Call, atMost: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of chunksOf(call, atMost)) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  checkBodyHead(call, atMost)
+  const { request } = call
+  // By events: an async iterator per body was 3 % of the api's time.
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let total = 0
+    request.on('data', (chunk: Buffer) => {
+      total += chunk.length
+      if (total <= atMost) chunks.push(chunk)
+      else {
+        chunks.length = 0
+        reject(tooLarge(atMost))
+      }
+    })
+    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
+    request.once('error', (cause) => reject(new Problem('malformed-request', 'the body broke off', { cause })))
+    request.once('close', () => {
+      if (!request.readableEnded) reject(new Problem('malformed-request', 'the body broke off'))
+    })
+  })
 }
 
 /** A line, or that there was one longer than allowed. */

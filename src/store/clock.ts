@@ -1,5 +1,6 @@
 /** Task ids: UUIDv7 by the database's clock, so that partitions, listings and retention agree across machines. */
 import { v7 } from 'uuid'
+import { randomBytes } from '../core/random.ts'
 import type { Queryable } from './db.ts'
 import { databaseTime } from './health.ts'
 
@@ -19,6 +20,6 @@ export function createIdClock(): IdClock {
       const there = (await databaseTime(db)).getTime()
       offsetMs = there - (before + Date.now()) / 2
     },
-    newId: () => v7({ msecs: Math.round(Date.now() + offsetMs) }),
+    newId: () => v7({ msecs: Math.round(Date.now() + offsetMs), random: randomBytes(16) }),
   }
 }
