@@ -33,7 +33,7 @@ export interface Publisher extends Link {
   publish(outgoing: Outgoing): Promise<Published>
 }
 
-const WINDOW = 256
+const WINDOW = 2_048
 export const CONFIRM_TIMEOUT_MS = 5_000
 const REPAIR_EVERY_MS = 2_000
 
@@ -46,6 +46,8 @@ const RECYCLE_AFTER = 50_000
 interface Lane {
   readonly channel: ConfirmChannel
   readonly returned: Set<string>
+  /** Lets no more messages choose this lane. */
+  readonly retire: () => void
   published: number
   unconfirmed: number
 }
@@ -70,17 +72,20 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
     const known = lanes.get(destination)
     if (known) return known
     const opened = owner.openConfirmChannel().then((channel) => {
-      const lane: Lane = { channel, returned: new Set(), published: 0, unconfirmed: 0 }
+      const lane: Lane = { channel, returned: new Set(), retire, published: 0, unconfirmed: 0 }
       channel.on('return', (message: { properties: { messageId?: unknown } }) => {
         lane.returned.add(String(message.properties.messageId))
       })
       channel.on('close', () => {
-        if (lanes.get(destination) === opened) lanes.delete(destination)
+        retire()
         repair(owner)
       })
       return lane
     })
-    opened.catch(() => lanes.delete(destination))
+    const retire = (): void => {
+      if (lanes.get(destination) === opened) lanes.delete(destination)
+    }
+    opened.catch(retire)
     lanes.set(destination, opened)
     return opened
   }
@@ -100,28 +105,39 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
     lane.then(({ channel }) => channel.close()).catch(() => undefined)
   }
 
-  async function send(owner: Session, outgoing: Outgoing, destination: string): Promise<Published> {
+  /** Resolves with the broker's answer, or `unknown` when there is none in time. Never rejects. */
+  function send(owner: Session, outgoing: Outgoing): Promise<Published> {
+    const destination = destinationOf(outgoing)
+    const lane = laneOf(owner, destination)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        distrust(destination, lane)
+        resolve('unknown')
+      }, CONFIRM_TIMEOUT_MS)
+      const answered = (answer: Published): void => {
+        clearTimeout(timer)
+        resolve(answer)
+      }
+      // publish() on a dead channel throws; the message was not sent then, and the sweep will send it.
+      lane.then((own) => hand(own, outgoing, answered)).catch(() => answered('unknown'))
+    })
+  }
+
+  function hand(lane: Lane, outgoing: Outgoing, answered: (answer: Published) => void): void {
     const { exchange, key } = routeOf(outgoing.queue, outgoing.rungMs)
-    const lane = await laneOf(owner, destination)
+    const onConfirm = (error: unknown): void => {
+      lane.unconfirmed -= 1
+      if (lane.published >= RECYCLE_AFTER && lane.unconfirmed === 0) lane.channel.close().catch(() => undefined)
+      // An unroutable message is returned first and then confirmed all the same, in this order.
+      // https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
+      if (lane.returned.delete(outgoing.outboxId)) answered('returned')
+      else if (!error) answered('confirmed')
+      else answered(error instanceof Error && error.message === 'message nacked' ? 'nacked' : 'unknown')
+    }
+    lane.channel.publish(exchange, key, encodeWakeUp(outgoing.wakeUp), propertiesOf(outgoing), onConfirm)
     lane.unconfirmed += 1
     lane.published += 1
-    try {
-      return await new Promise<Published>((resolve) => {
-        lane.channel.publish(exchange, key, encodeWakeUp(outgoing.wakeUp), propertiesOf(outgoing), (error: unknown) => {
-          // An unroutable message is returned first and then confirmed all the same, in this order.
-          // https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
-          if (lane.returned.delete(outgoing.outboxId)) resolve('returned')
-          else if (!error) resolve('confirmed')
-          else resolve(error instanceof Error && error.message === 'message nacked' ? 'nacked' : 'unknown')
-        })
-      })
-    } finally {
-      lane.unconfirmed -= 1
-      if (lane.published >= RECYCLE_AFTER && lane.unconfirmed === 0) {
-        lanes.delete(destination)
-        lane.channel.close().catch(() => undefined)
-      }
-    }
+    if (lane.published >= RECYCLE_AFTER) lane.retire()
   }
 
   return {
@@ -142,19 +158,7 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
       if (!owner || link.state !== 'ready' || owner.ended.aborted) return 'unknown'
       unconfirmed += 1
       const observe = metrics.confirmSeconds.startTimer()
-      const destination = destinationOf(outgoing)
-      // publish() on a dead channel throws; the message was not sent then, and the sweep will send it.
-      const answer = send(owner, outgoing, destination).catch(() => 'unknown' as const)
-      const lane = lanes.get(destination)
-      let timer: NodeJS.Timeout | undefined
-      const tooLong = new Promise<Published>((resolve) => {
-        timer = setTimeout(() => {
-          distrust(destination, lane)
-          resolve('unknown')
-        }, CONFIRM_TIMEOUT_MS)
-      })
-      const result = await Promise.race([answer, tooLong])
-      clearTimeout(timer)
+      const result = await send(owner, outgoing)
       unconfirmed -= 1
       if (result === 'confirmed') observe()
       if (result === 'returned') repair(owner)

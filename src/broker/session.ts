@@ -3,11 +3,13 @@
  * own; nothing that belongs to an old session is ever used again. The traps of amqplib 2.3.1 that this closes were each
  * seen to crash or hang plainer code; they are named where they are closed.
  */
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
+import { gatherWrites } from './gather-writes.ts'
 
 /** The broker did not answer in time; whether it will, nobody knows. */
 export class NoAnswer extends Error {
@@ -94,6 +96,7 @@ export function createLink({ url, name, log, onSession }: LinkOptions): Link {
       noDelay: true,
       clientProperties: { connection_name: name },
     })
+    gatherWrites(streamOf(model))
     const ended = new AbortController()
     const end = (why: string): void => {
       if (!ended.signal.aborted) {
@@ -218,6 +221,10 @@ async function within<Result>(ms: number, what: string, work: Promise<Result>, e
 async function closeForSure(model: ChannelModel): Promise<void> {
   const closed = model.close().catch(() => undefined)
   await Promise.race([closed, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })])
-  const { stream } = model.connection as unknown as { stream: { destroy(): void } }
-  stream.destroy()
+  streamOf(model).destroy()
+}
+
+/** The socket, which amqplib does not show. */
+function streamOf(model: ChannelModel): Duplex {
+  return (model.connection as unknown as { stream: Duplex }).stream
 }

@@ -7,6 +7,7 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
+import { type Acks, createAcks } from './acks.ts'
 import { NoAnswer, type Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'
 
@@ -52,6 +53,7 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
   async function once(): Promise<void> {
     const own = await session.openChannel()
     const gone = new AbortController()
+    const acks = createAcks(own, log)
     const closed = new Promise<void>((resolve) => own.once('close', () => resolve()))
     void closed.then(() => gone.abort())
     let lost: () => void = () => undefined
@@ -64,7 +66,10 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
       const consuming = own.consume(workQueue(queue), (message) => {
         // null: the queue was deleted, or the broker cancelled us. The channel looks healthy and stays silent.
         if (message === null) lost()
-        else onDelivery(deliveryOf(own, message, queue, gone.signal))
+        else {
+          acks.delivered(message)
+          onDelivery(deliveryOf(acks, message, queue, gone.signal))
+        }
       })
       const { consumerTag: tag } = await session.answered('subscribing', consuming)
       channel = own
@@ -118,7 +123,7 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
   }
 }
 
-function deliveryOf(channel: Channel, message: ConsumeMessage, queue: string, gone: AbortSignal): Delivery {
+function deliveryOf(acks: Acks, message: ConsumeMessage, queue: string, gone: AbortSignal): Delivery {
   let isSettled = false
   // A second acknowledgement of one delivery, or one on a dead channel, would throw or close the channel.
   const settle = (act: () => void): void => {
@@ -138,14 +143,14 @@ function deliveryOf(channel: Channel, message: ConsumeMessage, queue: string, go
     gone,
     ack: () =>
       settle(() => {
-        channel.ack(message)
+        acks.ack(message)
         metrics.deliveriesAcked.inc({ queue })
       }),
     reject: () =>
       settle(() => {
-        channel.nack(message, false, false)
+        acks.nack(message, false)
         metrics.deliveriesNacked.inc({ queue })
       }),
-    requeue: () => settle(() => channel.nack(message, false, true)),
+    requeue: () => settle(() => acks.nack(message, true)),
   }
 }

@@ -15,7 +15,7 @@ import { claimDue, type OutboxRow, postponeOutbox, settleOutbox } from '../store
 /** Longer than the confirm timeout, so a row is never published by two while the first still waits for its answer. */
 const CLAIM_SECONDS = (2 * CONFIRM_TIMEOUT_MS) / 1_000
 const SWEEP_EVERY_MS = 500
-const SWEEP_ROWS = 256
+const SWEEP_ROWS = 512
 
 /** What the acceptor hands over: a row that this process committed a moment ago, claimed for it. */
 export interface FreshRow {
@@ -79,6 +79,7 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
     return work
   }
 
+  let before: Promise<unknown> = Promise.resolve()
   const sweep = createLoop({
     name: 'relay sweep',
     everyMs: SWEEP_EVERY_MS,
@@ -88,7 +89,10 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
       const room = Math.min(publisher.room - reserved, SWEEP_ROWS)
       if (room <= 0) return false
       const rows = await claimDue(db, room, CLAIM_SECONDS)
-      await Promise.all(rows.map((row) => track(forward(outgoingOf(row), row.late))))
+      const sent = Promise.all(rows.map((row) => track(forward(outgoingOf(row), row.late))))
+      // The next rows are claimed while these are confirmed, so neither server waits for the other.
+      await before
+      before = sent
       return rows.length === room
     },
   })

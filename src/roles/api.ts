@@ -45,7 +45,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
   const queues = queuesOf(contracts, config.queues)
   const { databaseUrl: url, resultTtlMs, taskRetentionMs, leaseSeconds } = config
   // Accepting has connections of its own: neither reads nor the relay's work can make a 202 wait.
-  const acceptDb = openDb({ url, log, poolSize: 2, name: 'api accept' })
+  const acceptDb = openDb({ url, log, poolSize: 2, name: 'api accept', isByKey: true })
   const db = openDb({ url, log, poolSize: config.dbPool, name: 'api' })
 
   const topology = topologyOf(queues, rungsOf(contracts, config.retryLadderMs))

@@ -26,7 +26,7 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
   const open = { url: config.databaseUrl, log }
   // Three pools, so that none of the three can be kept waiting by another: the lease, claims and settles, transactions.
   const leaseDb = openDb({ ...open, poolSize: 1, name: `${name} lease`, queryTimeoutMs: config.leaseSeconds * 300 })
-  const db = openDb({ ...open, poolSize: 3, name: `${name} claims` })
+  const db = openDb({ ...open, poolSize: 3, name: `${name} claims`, isByKey: true })
   // Waiting for a row lock is bounded by the task's deadline, not by a statement's.
   const effectsDb = openDb({ ...open, poolSize: config.dbPool, name: `${name} effects`, queryTimeoutMs: 0 })
   const consumer = createConsumer({

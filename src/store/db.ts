@@ -39,13 +39,24 @@ export interface DbOptions {
   readonly log: Log
   /** How long one query may take before it fails, on the client's side too; default 5 s, 0 for no limit. */
   readonly queryTimeoutMs?: number
+  /** Every statement of this pool finds its rows by their keys; default false. */
+  readonly isByKey?: boolean
 }
 
 const CONNECT_TIMEOUT_MS = 2_000
 
+/** Compiling a statement took 70-235 ms at each call, running it 1 ms. */
+const SHORT_STATEMENTS = 'set jit = off'
+
+/**
+ * The planner takes a batch for 100 rows and a table that has just filled for an empty one, and reads it whole: by index
+ * a claim of 24 tasks took 0.95 ms instead of 4.05.
+ */
+const BY_KEY = `${SHORT_STATEMENTS}; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off`
+
 /** Opens a pool. Connections are made when first needed, so this neither waits nor fails. */
-export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000 }: DbOptions): Db {
-  const pool = new pg.Pool({
+export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000, isByKey = false }: DbOptions): Db {
+  const options: pg.PoolConfig & { onConnect(client: pg.ClientBase): Promise<unknown> } = {
     connectionString: url,
     max: poolSize,
     application_name: `nightshift ${name}`,
@@ -54,7 +65,9 @@ export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000 }: DbO
     statement_timeout: queryTimeoutMs,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
-  })
+    onConnect: (client) => client.query(isByKey ? BY_KEY : SHORT_STATEMENTS),
+  }
+  const pool = new pg.Pool(options)
   // Without a listener the end of an idle connection would end the process.
   pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection ended'))
 
