@@ -17,16 +17,11 @@ export function createGate(): Gate {
   let inside = 0
   let isAlone = false
 
-  function admitNext(): void {
-    for (let next = queue[0]; next && !isAlone && (!next.alone || inside === 0); next = queue[0]) {
-      queue.shift()
-      inside += 1
-      isAlone = next.alone
-      next.admit()
-    }
-  }
+  const isFree = (alone: boolean): boolean => !isAlone && (!alone || inside === 0)
 
-  function leaveOnce(): () => void {
+  function letIn(alone: boolean): () => void {
+    inside += 1
+    isAlone = alone
     let left = false
     return () => {
       if (left) return
@@ -37,15 +32,23 @@ export function createGate(): Gate {
     }
   }
 
+  function admitNext(): void {
+    for (let next = queue[0]; next && isFree(next.alone); next = queue[0]) {
+      queue.shift()
+      next.admit()
+    }
+  }
+
   return {
-    enter(alone, signal) {
+    async enter(alone, signal) {
+      signal.throwIfAborted()
+      if (queue.length === 0 && isFree(alone)) return letIn(alone)
       return new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason)
         const waiting: Waiting = {
           alone,
           admit: () => {
             signal.removeEventListener('abort', giveUp)
-            resolve(leaveOnce())
+            resolve(letIn(alone))
           },
         }
         const giveUp = (): void => {
@@ -55,7 +58,6 @@ export function createGate(): Gate {
         }
         signal.addEventListener('abort', giveUp, { once: true })
         queue.push(waiting)
-        admitNext()
       })
     },
   }

@@ -28,6 +28,8 @@ export interface RunOptions {
 export type Ran = Settlement | 'committed' | 'given_up'
 
 const PROGRESS_EVERY_MS = 1_000
+/** What still runs after its attempt is told this. One for all: an error with its stack per attempt was 6 % of the time. */
+const OVER = new Aborted('deadline')
 
 export async function runAttempt(options: RunOptions): Promise<Ran> {
   const { task, handler, life } = options
@@ -55,7 +57,7 @@ export async function runAttempt(options: RunOptions): Promise<Ran> {
     observe()
     clearTimeout(deadline)
     // Whatever the handler left running is told to stop, and can open no transaction any more.
-    abort.abort(new Aborted('deadline'))
+    abort.abort(OVER)
     life.inHand.delete(task.id)
   }
 }
