@@ -87,7 +87,8 @@ export function createAcceptor({ db, fastPath, clientLabel }: AcceptorOptions): 
     maxItems: MAX_BATCH_ROWS,
     maxBytes: MAX_BATCH_BYTES,
     bytesOf: ({ bytes }) => bytes,
-    maxInFlight: 2,
+    // Two at once were each half as large, and cost PostgreSQL a statement more for the same rows.
+    maxInFlight: 1,
     keysOf: ({ task }) => task.keys.map(({ key }) => `${task.client}\n${key}`),
     isItemFault: isDataFault,
   })

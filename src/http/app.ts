@@ -54,7 +54,9 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
     if (!isPublic) requireScope(caller, one.scopes)
     const call: Call = {
       request,
-      url: new URL(request.url, 'http://here'),
+      get url() {
+        return new URL(request.url, 'http://here')
+      },
       params: request.params as Record<string, string>,
       ...head,
       caller,

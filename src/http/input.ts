@@ -107,16 +107,17 @@ const suggestion = (word: string, known: readonly string[]): string => {
 }
 
 /**
- * Checks the query of a URL: each parameter known, given once, storable, and as the schema says.
+ * Checks the query of a call: each parameter known, given once, storable, and as the schema says.
  * @throws Problem invalid-parameter naming the parameter, and for an unknown one the closest known
  */
-export function parseQuery<Query extends z.ZodObject>(schema: Query, url: URL): z.output<Query> {
+export function parseQuery<Query extends z.ZodObject>(schema: Query, call: Call): z.output<Query> {
   const known = Object.keys(schema.shape)
   const refuse = (name: string, what: string): never => {
     throw new Problem('invalid-parameter', `query parameter "${name.slice(0, 100)}" ${what}`)
   }
   const values = new Map<string, string>()
-  for (const [name, value] of url.searchParams) {
+  const given = call.request.url?.includes('?') ? call.url.searchParams : []
+  for (const [name, value] of given) {
     const hint =
       suggestion(name, known) || (known.length > 0 ? `; known are ${known.join(', ')}` : '; none are known here')
     if (!known.includes(name)) refuse(name, `is not known${hint}`)

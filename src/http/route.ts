@@ -65,6 +65,6 @@ export function route<Query extends z.ZodObject = typeof NO_QUERY>(input: RouteI
   return {
     ...input,
     query,
-    answer: async (call) => input.answer(call, parseQuery(query, call.url) as z.output<Query>),
+    answer: async (call) => input.answer(call, parseQuery(query, call) as z.output<Query>),
   }
 }

@@ -53,7 +53,7 @@ const ELIGIBLE = `
 
 /**
  * $1 what is wanted, as JSON, each task once; $2 the consumer; $3 and $4 the least and greatest id wanted, which let the
- * planner leave out all other partitions of `task`. Rows are locked in id order, so that batches cannot deadlock.
+ * planner leave out all other partitions of `task`. Why one was not claimed is looked up only for those that were not. Rows are locked in id order, so that batches cannot deadlock.
  */
 const CLAIM = {
   name: 'claim',
@@ -64,8 +64,6 @@ const CLAIM = {
       select exists (
         select from consumer where id = $2 and ended_at is null and lease_until > clock_timestamp()
       ) as yes
-    ), seen as materialized (
-      select w.id, ${ELIGIBLE} as eligible from want w join unfinished u on u.task_id = w.id
     ), picked as materialized (
       select u.task_id, w.attempt, w.deadline_ms
         from want w join unfinished u on u.task_id = w.id
@@ -82,12 +80,14 @@ const CLAIM = {
                 extract(epoch from u.started_at - u.due_at)::float8 as waited
     )
     select w.id as "wantedId", c.task_id is not null as "isClaimed", (select yes from alive) as "isAlive",
-           s.eligible as "wasEligible", c.task_id as id, c.queue, c.attempt, c.failures, c.crashes,
+           e.eligible as "wasEligible", c.task_id as id, c.queue, c.attempt, c.failures, c.crashes,
            greatest(c.waited, 0) as "waitedSeconds", t.name, t.client, t.request_id as "requestId", t.traceparent,
            t.user_id as "userId", t.payload, t.max_attempts as "maxAttempts"
       from want w
-      left join seen s on s.id = w.id
       left join claimed c on c.task_id = w.id
+      left join lateral (
+        select ${ELIGIBLE} as eligible from unfinished u where c.task_id is null and u.task_id = w.id
+      ) e on true
       left join task t on t.id = c.task_id and t.id between $3 and $4`,
 }
 
