@@ -6,7 +6,7 @@ VITEST := node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 IMAGE := node:24-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs bench clean
+.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs bench bench-growth clean
 
 help:
 	@awk '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{split($$0, part, /:.*## /); \
@@ -58,6 +58,9 @@ docs: setup ## write the generated parts of the documentation
 
 bench: setup ## measure Nightshift beside its peers, for an hour; ARGS=--help lists shorter ways
 	@node bench/main.ts $(ARGS)
+
+bench-growth: setup ## measure with a million tasks waiting and ten million stored, for an hour; ARGS=--help
+	@node bench/growth/main.ts $(ARGS)
 
 clean: ## remove all that was installed, built or noted here
 	@if [ -e .nightshift/servers.json ]; then $(MAKE) --no-print-directory down; fi

@@ -40,7 +40,13 @@ export function createNightshift(profileFolder: string | undefined): System {
   return { name: 'nightshift', open: (servers) => openSession(servers, profileFolder) }
 }
 
-async function openSession(servers: Servers, profileFolder: string | undefined): Promise<Session> {
+export interface NightshiftSession extends Session {
+  /** To fill its tables past it. */
+  readonly databaseUrl: string
+}
+
+/** Opens Nightshift on an empty database and virtual host; its processes are started by the session. */
+export async function openSession(servers: Servers, profileFolder: string | undefined): Promise<NightshiftSession> {
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
   const [postgres, rabbitmq] = await Promise.all([servers.postgres(), servers.rabbitmq()])
   const [database, vhost] = await Promise.all([freshDatabase(servers), freshVhost(servers)])
@@ -63,6 +69,7 @@ async function openSession(servers: Servers, profileFolder: string | undefined):
   }
 
   return {
+    databaseUrl: database.url,
     startFront,
     async startWorker() {
       const metricsPort = await freePort()
