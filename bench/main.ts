@@ -12,8 +12,9 @@ import { MEASURES, type MeasureName } from './measures/names.ts'
 import { HELP, type Options, readOptions } from './options.ts'
 import { PEERS_FOLDER } from './peers/peer.ts'
 import { tableOf } from './report.ts'
-import { type Results, type Run, readResults, writeResults } from './results.ts'
+import { type Disk, type Results, type Run, readResults, writeResults } from './results.ts'
 import { createServers } from './servers.ts'
+import { slowDisk } from './slow-disk.ts'
 import type { SystemName } from './systems/names.ts'
 import { STATEMENT_SETTINGS } from './systems/statements.ts'
 import { createSystem } from './systems/systems.ts'
@@ -43,11 +44,12 @@ async function bench(options: Options): Promise<number> {
   own(() => undefined)
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   const postgresSettings = options.profileFolder === undefined ? {} : STATEMENT_SETTINGS
-  const servers = createServers({ folder, log, postgresSettings })
+  const servers = createServers({ folder, log, postgresSettings, env: slowDisk(options.fsyncMs) })
+  const disk = options.fsyncMs > 0 ? 'slowDisk' : 'asIs'
   const failures: string[] = []
   try {
     const setting: Setting = { servers, isQuick: options.isQuick }
-    const kept = options.keepsOthers ? (readResults()?.runs ?? []) : []
+    const kept = options.keepsOthers ? (readResults(disk)?.runs ?? []) : []
     const runs: Run[] = kept.filter((run) => !options.measures.includes(run.measure))
     for (const measure of options.measures) {
       log(`\n${measure}: ${MEASURES[measure]}`)
@@ -58,7 +60,7 @@ async function bench(options: Options): Promise<number> {
           else runs.push(run)
         }
       }
-      if (!options.isQuick) write({ measuredAt: new Date().toISOString(), machine, runs })
+      if (!options.isQuick) write(disk, { measuredAt: new Date().toISOString(), machine, runs })
     }
     if (options.isQuick) log(`\n${tableOf({ measuredAt: new Date().toISOString(), machine, runs })}`)
   } finally {
@@ -92,8 +94,8 @@ async function runOne({ measure, system, round, setting, options }: One): Promis
   }
 }
 
-function write(results: Results): void {
-  writeResults(results, tableOf(results))
+function write(disk: Disk, results: Results): void {
+  writeResults(disk, results, tableOf(results))
   log('  written to bench/results')
 }
 

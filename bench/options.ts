@@ -11,6 +11,8 @@ export interface Options {
   readonly isQuick: boolean
   /** Where the profiles of the api and the consumer are written; absent: none are taken. */
   readonly profileFolder: string | undefined
+  /** Milliseconds that every fsync of every server takes longer. */
+  readonly fsyncMs: number
   /** Adds to the results of the last run, instead of beginning anew. */
   readonly keepsOthers: boolean
 }
@@ -31,6 +33,7 @@ export const HELP = `Usage: node bench/main.ts [options]
   --only a,b       only these systems (nightshift and all peers by default)
   --measures a,b   only these measures
   --keep           leave the other measures of bench/results/latest.json as they are
+  --fsync-ms N     every fsync of every server takes N ms longer (0-100); results go to slow-disk.json and .md
   --quick          a second or so each: shows that all works, the figures mean nothing
   --profile DIR    also write CPU profiles of the api and the consumer there (slows them down)
 
@@ -50,6 +53,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       only: { type: 'string' },
       measures: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      'fsync-ms': { type: 'string', default: '0' },
       keep: { type: 'boolean', default: false },
       profile: { type: 'string' },
     },
@@ -57,8 +61,11 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (values.help) return undefined
   const rounds = Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error('--rounds must be from 1 to 20')
+  const fsyncMs = Number(values['fsync-ms'])
+  if (!(fsyncMs >= 0 && fsyncMs <= 100)) throw new Error('--fsync-ms must be from 0 to 100')
   return {
     rounds,
+    fsyncMs,
     systems: chosen('--only', values.only, ALL),
     measures: chosen('--measures', values.measures, Object.keys(MEASURES) as MeasureName[]),
     isQuick: values.quick,

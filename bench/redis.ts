@@ -14,8 +14,12 @@ export interface Redis {
   remove(): Promise<void>
 }
 
-/** Starts Redis and resolves when it answers. */
-export async function startRedis(folder: string, fsync: 'always' | 'everysec'): Promise<Redis> {
+/** Starts Redis, with this added to its environment, and resolves when it answers. */
+export async function startRedis(
+  folder: string,
+  fsync: 'always' | 'everysec',
+  added: Readonly<Record<string, string>> = {},
+): Promise<Redis> {
   mkdirSync(folder, { recursive: true })
   const port = await freePort()
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
@@ -23,7 +27,7 @@ export async function startRedis(folder: string, fsync: 'always' | 'everysec'): 
     name: 'Redis',
     command: 'redis-server',
     args: [...options, '--appendonly', 'yes', '--appendfsync', fsync, '--maxmemory-policy', 'noeviction'],
-    env: { PATH: `${process.env.PATH ?? ''}:/usr/bin` },
+    env: { PATH: `${process.env.PATH ?? ''}:/usr/bin`, ...added },
     logFile: `${folder}/redis.log`,
     cwd: folder,
     lastSignal: 'SIGKILL',

@@ -27,23 +27,29 @@ export interface Results {
 }
 
 const FOLDER = fileURLToPath(new URL('results', import.meta.url))
-const FILE = `${FOLDER}/latest.json`
-const TABLE = `${FOLDER}/table.md`
+
+/** Where results are kept: those of disks as they are, and of disks made slower. */
+const FILES = {
+  asIs: { json: `${FOLDER}/latest.json`, table: `${FOLDER}/table.md` },
+  slowDisk: { json: `${FOLDER}/slow-disk.json`, table: `${FOLDER}/slow-disk.md` },
+}
+export type Disk = keyof typeof FILES
 
 /** Reads the results of the last run; undefined when there are none. */
-export function readResults(): Results | undefined {
-  return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as Results) : undefined
+export function readResults(disk: Disk): Results | undefined {
+  const { json } = FILES[disk]
+  return existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Results) : undefined
 }
 
-export function writeResults(results: Results, table: string): void {
+export function writeResults(disk: Disk, results: Results, table: string): void {
   mkdirSync(FOLDER, { recursive: true })
   const runs = results.runs.map((run) => `    ${JSON.stringify(run)}`).join(',\n')
   const head = JSON.stringify({ measuredAt: results.measuredAt, machine: results.machine }, null, 2).replace(
     /\n\}$/,
     '',
   )
-  writeFileSync(FILE, `${head},\n  "runs": [\n${runs}\n  ]\n}\n`)
-  writeFileSync(TABLE, table)
+  writeFileSync(FILES[disk].json, `${head},\n  "runs": [\n${runs}\n  ]\n}\n`)
+  writeFileSync(FILES[disk].table, table)
 }
 
 /** The values of one figure, by round. */

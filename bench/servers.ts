@@ -22,10 +22,12 @@ export interface ServersOptions {
   readonly log: (line: string) => void
   /** Beside those that every run has. */
   readonly postgresSettings: Readonly<Record<string, string>>
+  /** Added to the environment of every server. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Makes the servers of a run. */
-export function createServers({ folder, log, postgresSettings }: ServersOptions): Servers {
+export function createServers({ folder, log, postgresSettings, env = {} }: ServersOptions): Servers {
   const started = new Map<string, Promise<{ remove(): Promise<void> }>>()
   const once = <Server extends { remove(): Promise<void> }>(name: string, start: () => Promise<Server>) => {
     const known = started.get(name) as Promise<Server> | undefined
@@ -36,7 +38,7 @@ export function createServers({ folder, log, postgresSettings }: ServersOptions)
     return starting
   }
   const rabbitmq = (): Promise<Rabbitmq> => {
-    return once('RabbitMQ', () => startRabbitmq({ folder: join(folder, 'rabbitmq'), log }))
+    return once('RabbitMQ', () => startRabbitmq({ folder: join(folder, 'rabbitmq'), log, env }))
   }
   return {
     postgres: () =>
@@ -44,12 +46,13 @@ export function createServers({ folder, log, postgresSettings }: ServersOptions)
         startPostgres({
           folder: join(folder, 'postgres'),
           log,
+          env,
           settings: { ...POSTGRES_SETTINGS, ...postgresSettings },
         }),
       ),
     rabbitmq,
     management: async () => createManagement((await rabbitmq()).managementUrl),
-    redis: (fsync) => once(`Redis (${fsync})`, () => startRedis(join(folder, `redis-${fsync}`), fsync)),
+    redis: (fsync) => once(`Redis (${fsync})`, () => startRedis(join(folder, `redis-${fsync}`), fsync, env)),
     async stop() {
       const all = await Promise.allSettled(started.values())
       await Promise.allSettled(all.map((each) => (each.status === 'fulfilled' ? each.value.remove() : undefined)))

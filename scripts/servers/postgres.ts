@@ -16,6 +16,8 @@ export interface PostgresOptions {
   readonly port?: number | undefined
   /** Settings as in postgresql.conf, over the ones below. */
   readonly settings?: Readonly<Record<string, string | number>> | undefined
+  /** Added to the server's environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined
   readonly outlive?: boolean | undefined
   readonly log?: Log | undefined
 }
@@ -73,7 +75,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       name: 'PostgreSQL',
       command: join(programs, 'postgres'),
       args: ['-D', data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },
+      env: { PATH: process.env.PATH ?? '', LC_ALL: 'C', ...options.env },
       logFile: join(folder, 'postgres.log'),
       cwd: home,
       user,

@@ -17,6 +17,8 @@ export interface RabbitmqOptions {
   readonly port?: number | undefined
   /** Settings as in rabbitmq.conf, over the ones below. */
   readonly settings?: Readonly<Record<string, string | number>> | undefined
+  /** Added to the node's environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined
   readonly outlive?: boolean | undefined
   readonly log?: Log | undefined
 }
@@ -69,7 +71,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<Rabbitmq>
   const port = options.port ?? freeForAmqp
   const managementUrl = `http://guest:guest@127.0.0.1:${managementPort}`
   const management = createManagement(managementUrl)
-  const env = environmentOf({ folder, port, distPort, epmdPort })
+  const env = { ...environmentOf({ folder, port, distPort, epmdPort }), ...options.env }
   writeConfiguration(folder, { ...SETTINGS, 'management.tcp.port': managementPort, ...options.settings })
   let node: ServerProcess | undefined
   let epmd: ServerProcess | undefined
