@@ -22,7 +22,7 @@ export const endToEnd: Measure = {
     withSession(system, setting, async (session): Promise<Figures> => {
       const target = await session.startFront()
       await session.startWorker('steady')
-      await closedLoad({ target, inFlight: IN_FLIGHT, seconds: setting.isQuick ? 1 : 2 })
+      await closedLoad({ target, inFlight: IN_FLIGHT, seconds: setting.isQuick ? 1 : 5 })
       await untilDone(session)
 
       const before = await session.accepted()

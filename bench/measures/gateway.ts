@@ -17,7 +17,7 @@ export const gateway: Measure = {
   run: (system, setting) =>
     withSession(system, setting, async (session): Promise<Figures> => {
       const target = await session.startFront()
-      await closedLoad({ target, inFlight: 64, seconds: setting.isQuick ? 1 : 2 })
+      await closedLoad({ target, inFlight: 64, seconds: setting.isQuick ? 1 : 5 })
       const seconds = setting.isQuick ? 1 : 5
       const before = cpuNow(session.processes())
       const load = await closedLoad({ target, inFlight: 64, seconds })
