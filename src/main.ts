@@ -3,7 +3,7 @@
 import type { Command } from './commands/command.ts'
 import { UsageError } from './commands/command.ts'
 import type { Role } from './roles/run.ts'
-import { VERSION } from './runtime/build-info.ts'
+import { COMMIT, VERSION } from './runtime/build-info.ts'
 import { ConfigError } from './runtime/config.ts'
 
 const ROLES: Readonly<Record<Role, string>> = {
@@ -38,7 +38,7 @@ Settings come from the environment: DATABASE_URL, AMQP_URL and NIGHTSHIFT_…; d
 }
 
 async function main([name, ...words]: readonly string[]): Promise<number> {
-  if (name === '--version') return print(VERSION)
+  if (name === '--version') return print(`nightshift ${VERSION} (commit ${COMMIT})`)
   if (name === undefined || name === '--help' || name === 'help') return print(await help())
   if (name in ROLES) {
     if (words.includes('--help')) return print(await help())
@@ -62,6 +62,19 @@ function explain(error: unknown): string {
   return error instanceof Error ? `${error.message}${error.message ? '' : String(error)}` : String(error)
 }
 
+/**
+ * As process 1 of a container this would survive SIGTERM while it loads, or runs a command: the kernel gives process 1 no
+ * default action (pid_namespaces(7)). A role that listens for the signal itself is left alone.
+ */
+function endOnSignals(): void {
+  for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(128 + number)
+    })
+  }
+}
+
+if (process.pid === 1) endOnSignals()
 try {
   process.exit(await main(process.argv.slice(2)))
 } catch (error) {

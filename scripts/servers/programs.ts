@@ -1,8 +1,7 @@
 // Finds the server programs of this machine, or installs them where that is simple: as root on Debian and Ubuntu.
-// Installing starts no system-wide service.
-import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { canInstall, install } from '../apt.ts'
 
 export type ServerName = 'postgres' | 'rabbitmq'
 export type Log = (line: string) => void
@@ -12,10 +11,6 @@ const POSTGRES_VERSIONS = '/usr/lib/postgresql'
 const RABBITMQ_PROGRAMS = '/usr/lib/rabbitmq/bin'
 const PACKAGES: Readonly<Record<ServerName, string>> = { postgres: 'postgresql', rabbitmq: 'rabbitmq-server' }
 
-// Debian asks this script before it starts a service from a package; 101 means "not allowed".
-// https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt
-const START_POLICY = '/usr/sbin/policy-rc.d'
-
 /**
  * Returns the folder of a server's programs, installing them first if need be.
  * Throws an error that says what to do when they are neither there nor installable.
@@ -24,7 +19,8 @@ export function programsOf(server: ServerName, log: Log = () => {}): string {
   const found = findPrograms(server)
   if (found) return found
   if (!canInstall()) throw new Error(whatToDo(server))
-  install(server, log)
+  log(`installing ${PACKAGES[server]} with apt-get, once`)
+  install([PACKAGES[server]])
   const installed = findPrograms(server)
   if (!installed) throw new Error(`${PACKAGES[server]} was installed, but is not usable here. ${whatToDo(server)}`)
   return installed
@@ -44,28 +40,6 @@ function findPrograms(server: ServerName): string | undefined {
     .filter((version) => version >= OLDEST_POSTGRES)
   const folders = versions.sort((a, b) => b - a).map((version) => join(POSTGRES_VERSIONS, String(version), 'bin'))
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
-}
-
-function canInstall(): boolean {
-  return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
-}
-
-function install(server: ServerName, log: Log): void {
-  log(`installing ${PACKAGES[server]} with apt-get, once`)
-  const isOurPolicy = !existsSync(START_POLICY)
-  if (isOurPolicy) writeFileSync(START_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    aptGet('update')
-    aptGet('install', '-y', '--no-install-recommends', PACKAGES[server])
-  } finally {
-    if (isOurPolicy) rmSync(START_POLICY, { force: true })
-  }
-}
-
-function aptGet(...args: string[]): void {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const { status, stdout, stderr } = spawnSync('apt-get', ['-q', ...args], { env, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed (exit ${status}):\n${stdout}${stderr}`)
 }
 
 function whatToDo(server: ServerName): string {

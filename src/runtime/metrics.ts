@@ -3,6 +3,7 @@
  * closed sets: task names and queues from the contracts, clients from the known keys (else `other`).
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { COMMIT, VERSION } from './build-info.ts'
 
 export const registry = new Registry()
 collectDefaultMetrics({ register: registry })
@@ -105,3 +106,8 @@ export const metrics = {
   ),
   leasesLost: counter('leases_lost_total', 'Leases this consumer lost. Any: stalls, or PostgreSQL was away.'),
 }
+
+gauge('build_info', 'Always 1; the labels tell the build. Two builds for long: a deployment is stuck.', [
+  'version',
+  'commit',
+]).set({ version: VERSION, commit: COMMIT }, 1)
