@@ -35,7 +35,7 @@ RUN printf '{ "commit": "%s" }\n' "$COMMIT" >build.json
 FROM ${NODE_IMAGE} AS system
 RUN rm -rf /usr/local/lib/node_modules /usr/local/include /usr/local/share/doc /usr/local/share/man /opt/yarn* \
       /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg \
-      /usr/local/bin/nodejs /usr/local/bin/docker-entrypoint.sh /usr/local/*.md /usr/local/LICENSE \
+      /usr/local/bin/nodejs /usr/local/bin/docker-entrypoint.sh /usr/local/*.md \
       /root/.npm /tmp/* /var/cache/apt /var/lib/apt/lists /var/log/* \
  # No program may gain rights by its file mode.
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \

@@ -6,7 +6,7 @@ VITEST := node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 IMAGE := node:24-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs bench bench-growth clean
+.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs bench bench-growth images clean
 
 help:
 	@awk '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{split($$0, part, /:.*## /); \
@@ -61,6 +61,9 @@ bench: setup ## measure Nightshift beside its peers, for an hour; ARGS=--help li
 
 bench-growth: setup ## measure with a million tasks waiting and ten million stored, for an hour; ARGS=--help
 	@node bench/growth/main.ts $(ARGS)
+
+images: setup ## build both images without Docker and run them as containers, in some minutes; ARGS=build only builds
+	@node scripts/images/main.ts $(ARGS)
 
 clean: ## remove all that was installed, built or noted here
 	@if [ -e .nightshift/servers.json ]; then $(MAKE) --no-print-directory down; fi

@@ -8,8 +8,8 @@ import { baseImage } from './dockerfile.ts'
 const MIRROR = 'http://deb.debian.org/debian'
 // The one that comes with Node 24.21.0.
 const NPM_VERSION = '11.19.0'
-// Debian's slim images leave these away too.
-const NOT_IN_SLIM = ['usr/share/man', 'usr/share/info', 'usr/share/locale', 'usr/share/doc', 'usr/share/lintian']
+// Debian's slim images leave these away too, and of the documentation all but the licences.
+const NOT_IN_SLIM = ['usr/share/man', 'usr/share/info', 'usr/share/locale', 'usr/share/lintian']
 const LEFT_BY_APT = ['var/cache/apt/archives', 'var/lib/apt/lists', 'var/log/bootstrap.log', 'var/log/dpkg.log']
 
 /** Makes the base image unless it is there already; returns its name. */
@@ -25,6 +25,16 @@ export async function makeBase(log: (line: string) => void): Promise<string> {
     log('base: installing Debian bookworm (a minute)')
     await runProgram('debootstrap', ['--variant=minbase', 'bookworm', files, MIRROR])
     for (const path of [...NOT_IN_SLIM, ...LEFT_BY_APT]) rmSync(join(files, path), { recursive: true, force: true })
+    await runProgram('find', [
+      join(files, 'usr/share/doc'),
+      '-not',
+      '-type',
+      'd',
+      '-not',
+      '-name',
+      'copyright',
+      '-delete',
+    ])
     log(`base: adding Node ${nodeVersion} and npm ${NPM_VERSION}`)
     const local = join(files, 'usr/local')
     mkdirSync(join(local, 'bin'), { recursive: true })

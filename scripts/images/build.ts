@@ -12,9 +12,10 @@ export interface BuiltImage {
   readonly name: string
   /** The digests of its layers, compressed, as a registry has them. */
   readonly layers: readonly string[]
-  /** What pulling it takes, and what it takes on disk, in bytes. */
+  /** What pulling it takes, in bytes. */
   readonly compressed: number
-  readonly unpacked: number
+  /** What it takes unpacked, as buildah says it: "221 MB". */
+  readonly size: string
 }
 
 /** Where both images are left as an OCI layout, to be loaded or copied elsewhere. */
@@ -31,28 +32,22 @@ export function commitOf(): string {
 }
 
 /** Builds both targets on `base`. @throws Error with the end of the build's output */
-export async function buildImages(base: string, log: (line: string) => void): Promise<BuiltImage[]> {
+export async function buildImages(base: string, commit: string, log: (line: string) => void): Promise<BuiltImage[]> {
   rmSync(LAYOUT, { recursive: true, force: true })
   const built: BuiltImage[] = []
   for (const target of TARGETS) {
-    const name = `localhost/nightshift-${target}:${commitOf()}`
+    const name = `localhost/nightshift-${target}:${commit}`
     log(`building ${target}`)
-    const settings = ['--build-arg', `NODE_IMAGE=${base}`, '--build-arg', `COMMIT=${commitOf()}`]
+    const settings = ['--build-arg', `NODE_IMAGE=${base}`, '--build-arg', `COMMIT=${commit}`]
     const authorities = process.env.NODE_EXTRA_CA_CERTS
     if (authorities) settings.push('--secret', `id=ca,src=${authorities}`)
     await buildah('build', '--layers', '--pull-never', ...settings, '--target', target, '--tag', name, '.')
     await buildah('push', '--quiet', name, `oci:${LAYOUT}:${target}`)
     const { layers, compressed } = readManifest(target)
-    const { size } = await inspect<{ size: number }>(name)
-    built.push({ target, name, layers, compressed, unpacked: size })
+    const [entry] = JSON.parse(await buildah('images', '--json', name)) as [{ size: string }]
+    built.push({ target, name, layers, compressed, size: entry.size })
   }
   return built
-}
-
-/** Reads an image's entry in the storage. */
-async function inspect<Entry>(name: string): Promise<Entry> {
-  const entries = JSON.parse(await buildah('images', '--json', name)) as Entry[]
-  return entries[0] as Entry
 }
 
 interface Descriptor {
