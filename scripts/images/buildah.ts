@@ -16,12 +16,16 @@ export const STORAGE = [
 ]
 
 const PROGRAMS = ['buildah', 'debootstrap', 'runc']
+/** What debootstrap checks the signatures of Debian with; Ubuntu has it as a package too. */
+const KEYRING = 'debian-archive-keyring'
+const FOLDERS = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/share/keyrings']
 
 /** Brings the programs that building and running take. @throws Error that tells the way by Docker if it cannot */
 export function bringPrograms(): void {
-  const isRoot = process.getuid?.() === 0
-  const missing = PROGRAMS.filter((name) => !['/usr/bin', '/usr/sbin'].some((folder) => existsSync(join(folder, name))))
-  if (isRoot && missing.length === 0) return
+  const isThere = (name: string) =>
+    FOLDERS.some((folder) => existsSync(join(folder, name)) || existsSync(join(folder, `${name}.gpg`)))
+  const missing = [...PROGRAMS, KEYRING].filter((name) => !isThere(name))
+  if (process.getuid?.() === 0 && missing.length === 0) return
   if (!canInstall()) {
     throw new Error(
       `without a Docker engine the images are built as root on Debian or Ubuntu, by ${PROGRAMS.join(', ')}.\n` +
@@ -29,7 +33,7 @@ export function bringPrograms(): void {
     )
   }
   console.log(`installing ${missing.join(', ')} with apt-get, once`)
-  install([...missing, 'debian-archive-keyring'])
+  install(missing)
 }
 
 /** Runs buildah on the private storage; returns what it printed, without the last line break. */
