@@ -1,5 +1,6 @@
 // The rules of the Dockerfile that a careless edit would break in silence. `make images` builds and runs it for real.
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -72,6 +73,33 @@ test('the process is node itself, as a fixed user that is not root and owns no f
   expect(restOf('runtime', 'USER')).toEqual(['10001:10001'])
   expect(restOf('runtime', 'ENTRYPOINT')).toEqual(['["node", "/nightshift/src/main.ts"]'])
   expect(instructions.filter(({ rest }) => rest.includes('chown'))).toEqual([])
+})
+
+test.each(['api', 'consumer'])('the command of %s starts that role, which asks for its settings', (target) => {
+  const [node, file, ...words] = [...restOf('runtime', 'ENTRYPOINT'), ...restOf(target, 'CMD')].flatMap(
+    (list) => JSON.parse(list) as string[],
+  )
+  expect(node).toBe('node')
+  const main = (file as string).replace('/nightshift/', ROOT)
+  const { status, stderr } = spawnSync(process.execPath, [main, ...words], {
+    env: { PATH: process.env.PATH },
+    encoding: 'utf8',
+  })
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('DATABASE_URL') })
+})
+
+test('the source needs no package that the images leave out', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
+  const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /\.ts$/.test(path),
+  )
+  const names = files.flatMap((path) =>
+    [
+      ...read(join('src', path)).matchAll(/^(?:import|export) (?!type )[^'`]*?from '((?:@[\w-]+\/)?[a-z][\w.-]*)/gm),
+    ].map(([, name]) => name as string),
+  )
+  expect(names.filter((name) => name !== 'node').length).toBeGreaterThan(0)
+  expect(names.filter((name) => name !== 'node' && !(name in dependencies))).toEqual([])
 })
 
 test('packages are those of the lock file that run, and their scripts are not run', () => {
