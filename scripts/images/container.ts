@@ -37,6 +37,8 @@ export interface Image {
   close(): Promise<void>
 }
 
+/** A folder for each container that runs: its configuration and what it prints. */
+export const BUNDLES = join(STATE, 'bundles')
 const RUNC_STATE = ['--root', join(STATE, 'runc')]
 
 /** Makes an image ready to be run. */
@@ -57,7 +59,7 @@ export async function openImage(image: string): Promise<Image> {
     config: OCIv1.config,
     async start(name, env, words = OCIv1.config.Cmd) {
       const id = `nightshift-${process.pid}-${name}`
-      const bundle = join(STATE, 'bundles', id)
+      const bundle = join(BUNDLES, id)
       mkdirSync(bundle, { recursive: true })
       writeFileSync(join(bundle, 'config.json'), JSON.stringify(specOf(root, OCIv1.config, env, words)))
       names.add(id)
@@ -65,7 +67,7 @@ export async function openImage(image: string): Promise<Image> {
     },
     async close() {
       removeContainers()
-      for (const name of names) rmSync(join(STATE, 'bundles', name), { recursive: true, force: true })
+      for (const name of names) rmSync(join(BUNDLES, name), { recursive: true, force: true })
       await buildah('rm', mounted)
       release()
     },

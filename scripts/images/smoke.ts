@@ -1,22 +1,26 @@
 // Proves that the built images work: both run as containers on a real PostgreSQL and RabbitMQ, and do what they are for.
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts } from '../servers/ports.ts'
 import { provideServers } from '../servers/servers.ts'
 import type { BuiltImage } from './build.ts'
 import { STATE } from './buildah.ts'
-import { type Container, type Image, openImage } from './container.ts'
+import { BUNDLES, type Container, type Image, openImage } from './container.ts'
 
 type Log = (line: string) => void
 
 const DRAIN_GRACE_SECONDS = 6
 const UID = 10_001
+const SERVERS = join(STATE, 'servers')
 
 /** Runs the whole smoke test. @throws Error that names the check that failed, with the containers' last words */
 export async function smoke(built: readonly BuiltImage[], commit: string, log: Log): Promise<void> {
   const [api, consumer] = built as [BuiltImage, BuiltImage]
   demand('the images share every layer', String(api.layers) === String(consumer.layers), consumer.layers)
-  const servers = await provideServers({ folder: join(STATE, 'servers'), log })
+  // What an interrupted run left; a RabbitMQ that was killed may wait on its old data for a leader that never comes.
+  for (const folder of [SERVERS, BUNDLES]) rmSync(folder, { recursive: true, force: true })
+  const servers = await provideServers({ folder: SERVERS, log })
   const images: Image[] = []
   try {
     for (const { name } of built) images.push(await openImage(name))
