@@ -4,8 +4,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildah, ROOT, STATE } from './buildah.ts'
 
-export const TARGETS = ['api', 'consumer'] as const
-export type Target = (typeof TARGETS)[number]
+const TARGETS = ['api', 'consumer'] as const
+type Target = (typeof TARGETS)[number]
 
 export interface BuiltImage {
   readonly target: Target

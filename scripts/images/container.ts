@@ -1,7 +1,7 @@
 // Runs a built image as a container by runc, as locked down as Kubernetes' "restricted" level and more: read-only root,
 // no writable place at all, the image's user, no capability. It shares the network of this machine.
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { own } from '../servers/ownership.ts'
 import { buildah, runProgram, STATE, STORAGE } from './buildah.ts'
@@ -78,8 +78,11 @@ function run(name: string, id: string, bundle: string): Container {
   const file = join(bundle, 'output.log')
   const log = openSync(file, 'w')
   // Detached, so that Ctrl-C in a terminal reaches only the owner, who then cleans up.
-  const options = { stdio: ['ignore', log, log] as const, detached: true }
-  const child = spawn('runc', [...RUNC_STATE, 'run', '--bundle', bundle, id], { ...options, stdio: [...options.stdio] })
+  const child = spawn('runc', [...RUNC_STATE, 'run', '--bundle', bundle, id], {
+    stdio: ['ignore', log, log],
+    detached: true,
+  })
+  closeSync(log)
   return {
     name,
     output: () => readFileSync(file, 'utf8'),
