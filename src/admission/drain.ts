@@ -3,10 +3,19 @@
  * much could be done: so the average follows a rise within some two seconds, and a fall only within some fifteen.
  */
 
+/** What one consumer life wrote down when it last renewed its lease. */
+export interface Report {
+  /** When it was written, and when the life began; milliseconds of one clock, whichever. */
+  readonly writtenAt: number
+  readonly bornAt: number
+  /** Attempts begun since the life began. */
+  readonly begun: number
+}
+
 export interface Drain {
-  /** Takes a reading: how many attempts each consumer life has begun since it began. Times in monotonic milliseconds. */
-  read(at: number, begun: ReadonlyMap<string, number>): void
-  /** Attempts begun per second, or undefined before the second reading. */
+  /** Takes the latest report of every consumer that lives. `at` in monotonic milliseconds. */
+  read(at: number, reports: ReadonlyMap<string, Report>): void
+  /** Attempts begun per second, or undefined before the first reading. */
   readonly perSecond: number | undefined
 }
 
@@ -14,24 +23,26 @@ const RISES_OVER_MS = 2_000
 const FALLS_OVER_MS = 15_000
 
 export function createDrain(): Drain {
-  let last: { readonly at: number; readonly begun: ReadonlyMap<string, number> } | undefined
-  let perSecond: number | undefined
+  let lives = new Map<string, Report & { readonly perSecond: number }>()
+  let last: { readonly at: number; readonly perSecond: number } | undefined
+
+  /** A life is looked at more often than it writes, so its pace is measured from report to report and holds in between. */
+  function paceOf(life: string, report: Report): number {
+    const before = lives.get(life) ?? { writtenAt: report.bornAt, begun: 0, perSecond: 0 }
+    const elapsedMs = report.writtenAt - before.writtenAt
+    return elapsedMs > 0 ? ((report.begun - before.begun) / elapsedMs) * 1_000 : before.perSecond
+  }
 
   return {
-    read(at, begun) {
-      if (last) {
-        let more = 0
-        for (const [life, count] of begun) more += Math.max(0, count - (last.begun.get(life) ?? 0))
-        const elapsedMs = Math.max(1, at - last.at)
-        const rate = (more / elapsedMs) * 1_000
-        const before = perSecond ?? rate
-        const weight = 1 - Math.exp(-elapsedMs / (rate > before ? RISES_OVER_MS : FALLS_OVER_MS))
-        perSecond = before * (1 - weight) + rate * weight
-      }
-      last = { at, begun }
+    read(at, reports) {
+      lives = new Map([...reports].map(([life, report]) => [life, { ...report, perSecond: paceOf(life, report) }]))
+      const rate = [...lives.values()].reduce((sum, { perSecond }) => sum + perSecond, 0)
+      const before = last ?? { at, perSecond: rate }
+      const weight = 1 - Math.exp(-(at - before.at) / (rate > before.perSecond ? RISES_OVER_MS : FALLS_OVER_MS))
+      last = { at, perSecond: before.perSecond * (1 - weight) + rate * weight }
     },
     get perSecond() {
-      return perSecond
+      return last?.perSecond
     },
   }
 }

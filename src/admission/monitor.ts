@@ -3,7 +3,9 @@
  * and what all replicas may have accepted since. It says how good its knowledge is, and never guesses in silence.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { DepthProbe } from '../broker/depth.ts'
+import type { Link } from '../broker/session.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
@@ -11,7 +13,7 @@ import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
 import { type Load, readLoad, signOut } from '../store/load.ts'
 import { outboxState } from '../store/outbox.ts'
-import { createDrain, type Drain } from './drain.ts'
+import { createDrain, type Drain, type Report } from './drain.ts'
 
 export interface QueueFigures {
   /** Tasks that wait, or undefined when nothing is known. */
@@ -41,12 +43,14 @@ interface Seen {
 
 /** An answer this old is still better than none: what was accepted since is added to it. */
 const TOO_OLD_MS = 30_000
+/** Links that were started just now come up within this time, or fail. */
+const LINKS_UP_WITHIN_MS = 3_000
 
 export interface MonitorOptions {
   readonly db: Db
   readonly depth: DepthProbe
-  /** Whether messages can be published at this moment. */
-  readonly canPublish: () => boolean
+  /** Publishes the tasks that are accepted; started before this service. */
+  readonly publisher: Pick<Link, 'state' | 'trouble'>
   readonly queues: readonly string[]
   /** By the setting QUEUES, which the consumers have too. */
   readonly slotsPerConsumer: ReadonlyMap<string, number>
@@ -55,7 +59,7 @@ export interface MonitorOptions {
 }
 
 export function createMonitor(options: MonitorOptions): Monitor {
-  const { db, depth, canPublish, queues, slotsPerConsumer, name, log } = options
+  const { db, depth, publisher, queues, slotsPerConsumer, name, log } = options
   const id = randomUUID()
   const seen = new Map<string, Seen>()
   const acceptedSince = new Map<string, number>()
@@ -72,9 +76,11 @@ export function createMonitor(options: MonitorOptions): Monitor {
     replicas = load.replicas
     outboxRows = { rows: outbox.dueRows, at }
     outboxSince -= outboxBefore
-    for (const queue of queues) {
-      drains.get(queue)?.read(at, begunOf(load, queue))
-      const found = await depth.depthOf(queue)
+    for (const queue of queues) drains.get(queue)?.read(at, reportsOf(load, queue))
+    // All at once, because a frozen broker answers none of them.
+    const depths = await Promise.all(queues.map((queue) => depth.depthOf(queue)))
+    for (const [index, queue] of queues.entries()) {
+      const found = depths[index]
       if (!found) continue
       seen.set(queue, { ...found, outbox: outbox.byQueue[queue] ?? 0, at })
       acceptedSince.set(queue, (acceptedSince.get(queue) ?? 0) - (begunBefore.get(queue) ?? 0))
@@ -89,7 +95,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
     const last = seen.get(queue)
     const isFresh = last !== undefined && now - last.at < TOO_OLD_MS
     // Blocked or disconnected, what is accepted waits in the outbox: there is room for it, so the door stays open.
-    if (canPublish() && isFresh) {
+    if (publisher.state === 'ready' && isFresh) {
       const backlog = last.ready + last.outbox + (acceptedSince.get(queue) ?? 0) * replicas
       const slots = last.consumers * (slotsPerConsumer.get(queue) ?? 1)
       return { backlog, basis: 'depth', drain, slots }
@@ -103,8 +109,11 @@ export function createMonitor(options: MonitorOptions): Monitor {
   const loop = createLoop({ name: 'admission monitor', everyMs: 1_000, log, step: look })
   return {
     name: 'admission monitor',
-    // The door opens knowing how things stand: before the first look nothing is known, and nothing but shares comes in.
+    // The door opens knowing how things stand, or that the broker is away: a process that joins in the middle of a flood
+    // would let all of it in until its links are up. Before the first look nothing is known, and only shares come in.
     async start() {
+      const end = performance.now() + LINKS_UP_WITHIN_MS
+      while ([publisher, depth].some(isComingUp) && performance.now() < end) await sleep(20)
       await look().catch((error: Error) => log.warn({ error: error.message }, 'the load is not known yet'))
       await loop.start()
     },
@@ -123,6 +132,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
   }
 }
 
-function begunOf(load: Load, queue: string): ReadonlyMap<string, number> {
-  return new Map([...load.begun].map(([life, byQueue]) => [life, byQueue[queue] ?? 0]))
+function isComingUp({ state, trouble }: Pick<Link, 'state' | 'trouble'>): boolean {
+  return state === 'connecting' && trouble === undefined
+}
+
+function reportsOf(load: Load, queue: string): ReadonlyMap<string, Report> {
+  return new Map([...load.lives].map(([life, report]) => [life, { ...report, begun: report.begun[queue] ?? 0 }]))
 }

@@ -62,7 +62,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
   const monitor = createMonitor({
     db,
     depth,
-    canPublish: () => publisher.state === 'ready',
+    publisher,
     queues,
     slotsPerConsumer: config.queues,
     name: config.consumerName,

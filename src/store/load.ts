@@ -1,14 +1,28 @@
 /** What an api process must know about all the others, and about the work: read once a second. */
 import type { Queryable } from './db.ts'
 
+/** What a consumer wrote down when it last renewed its lease. */
+export interface LifeReport {
+  /** Attempts begun so far, by queue. */
+  readonly begun: Readonly<Record<string, number>>
+  /** When the life began, in milliseconds of the database's clock. */
+  readonly bornAt: number
+  /** When it wrote this, later by the length of a lease: differences are right, and a first pace is never too high. */
+  readonly writtenAt: number
+}
+
 export interface Load {
-  /** Attempts begun so far by consumers that live or lived a moment ago, by consumer life and queue. */
-  readonly begun: ReadonlyMap<string, Readonly<Record<string, number>>>
+  /** By consumer life, of those that live. */
+  readonly lives: ReadonlyMap<string, LifeReport>
   /** Api processes alive, this one included: 1 or more. */
   readonly replicas: number
 }
 
-/** $1 this process, $2 its name. Signs in, and reads what the others have written. */
+/**
+ * $1 this process, $2 its name. Signs in, and reads what the others have written. A process that looks once a second, and
+ * waits 3 s for a silent broker each time, is gone after 10 s. A lease is always extended by the same time, so its end
+ * tells the moments of writing apart as well as these themselves would.
+ */
 const LOAD = {
   name: 'load',
   text: `
@@ -19,16 +33,19 @@ const LOAD = {
       delete from api_process where seen_at < statement_timestamp() - interval '1 hour'
     )
     select (select count(*) from api_process
-             where seen_at > statement_timestamp() - interval '5 s' and id <> $1)::int + 1 as replicas,
-           (select coalesce(jsonb_object_agg(id, begun), '{}') from consumer
-             where ended_at is null and lease_until > statement_timestamp()) as begun`,
+             where seen_at > statement_timestamp() - interval '10 s' and id <> $1)::int + 1 as replicas,
+           (select coalesce(jsonb_object_agg(id, jsonb_build_object(
+                     'begun', begun,
+                     'bornAt', extract(epoch from started_at) * 1000,
+                     'writtenAt', extract(epoch from lease_until) * 1000)), '{}')
+              from consumer where ended_at is null and lease_until > statement_timestamp()) as lives`,
 }
 
 /** Signs this process in and reads the load. */
 export async function readLoad(db: Queryable, id: string, name: string): Promise<Load> {
-  const rows = await db.query<{ replicas: number; begun: Record<string, Record<string, number>> }>(LOAD, [id, name])
+  const rows = await db.query<{ replicas: number; lives: Record<string, LifeReport> }>(LOAD, [id, name])
   const row = rows[0] as (typeof rows)[number]
-  return { replicas: row.replicas, begun: new Map(Object.entries(row.begun)) }
+  return { replicas: row.replicas, lives: new Map(Object.entries(row.lives)) }
 }
 
 const SIGN_OUT = { name: 'sign_out', text: 'delete from api_process where id = $1' }

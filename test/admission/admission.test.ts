@@ -37,6 +37,7 @@ function simulate(
   let most = 0
   let since = 0
   let begun = 0
+  let report = { bornAt: 0, writtenAt: 0, begun }
   const measured = createDrain()
   let figures: QueueFigures = { backlog: 0, basis: 'depth', drain: 0, slots: 10 }
   const admission = createAdmission({
@@ -72,7 +73,9 @@ function simulate(
       most = Math.max(most, backlog)
       now += 10
     }
-    measured.read(now, new Map([['life', begun]]))
+    // A consumer writes every three seconds, with its lease.
+    if (second % 3 === 2) report = { bornAt: 0, writtenAt: now, begun }
+    measured.read(now, new Map([['life', report]]))
     figures = { backlog: Math.round(backlog), basis: 'depth', drain: measured.perSecond, slots: 10 }
     since = 0
   }
