@@ -61,10 +61,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const { backlog, basis, drain } = figures
       const high = basis === 'outbox' ? limits.outboxHigh : limits.depthHigh
       const low = basis === 'outbox' ? limits.outboxHigh * 0.8 : limits.depthLow
-      const rate = Math.max(
-        limits.tricklePerSecond / monitor.replicas,
-        clients.rateOf(client, worked(drain, backlog, high) / monitor.replicas, at),
-      )
+      const supply = { drain: worked(drain, backlog, high), replicas: monitor.replicas }
+      const rate = Math.max(limits.tricklePerSecond / monitor.replicas, clients.rateOf(client, supply, at))
       // Unknown is treated as full: everybody has his share and no more.
       const pressure = backlog === undefined ? 1 : Math.min(1, Math.max(0, (backlog - low) / Math.max(1, high - low)))
       const isCalm = pressure === 0
@@ -83,7 +81,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const wait = client.share.comeAgain(at, rate)
         return { isAdmitted, standing, retryAfterSeconds: Math.ceil(wait * (1 + random() * 0.2)) }
       }
-      if (isCalm) client.calm.note(at)
+      if (isCalm) clients.letInCalm(client, supply, at)
       monitor.count(queue)
       return { isAdmitted, standing }
     },

@@ -3,25 +3,26 @@
 export interface Rate {
   /** Counts one at a moment, in monotonic milliseconds. */
   note(at: number): void
-  /** Per second, as it stood when the last one was counted. */
-  readonly last: number
-  /** Per second, as it stands now that none came since. */
+  /** Per second. */
   now(at: number): number
 }
 
+/** Before so much was seen, a first one would look like a flood. */
+const LEAST_SEEN_MS = 1_000
+
 export function createRate(averageOverMs: number): Rate {
-  let last = 0
+  let sum = 0
   let notedAt: number | undefined
-  const decayed = (at: number): number => last * Math.exp(-(at - (notedAt ?? at)) / averageOverMs)
+  let firstAt = 0
+  const decayed = (at: number): number => sum * Math.exp(-(at - (notedAt ?? at)) / averageOverMs)
   return {
     // Each adds its part and time takes it away again: at a steady rate this settles at that rate.
     note(at) {
-      last = decayed(at) + 1_000 / averageOverMs
+      if (notedAt === undefined) firstAt = at
+      sum = decayed(at) + 1_000 / averageOverMs
       notedAt = at
     },
-    get last() {
-      return last
-    },
-    now: decayed,
+    // Divided by how much of the average the time since the first one fills, or whoever is new would seem to ask for little.
+    now: (at) => decayed(at) / (1 - Math.exp(-Math.max(LEAST_SEEN_MS, at - firstAt) / averageOverMs)),
   }
 }
