@@ -134,6 +134,8 @@ export function createLink({ url, name, log, onSession }: LinkOptions): Link {
     } finally {
       stopping.signal.removeEventListener('abort', stop)
       end('the session could not be prepared')
+      // Closing and the wait after it take seconds, and nobody may take this link for ready meanwhile.
+      state = 'connecting'
       await closeForSure(model)
     }
   }
