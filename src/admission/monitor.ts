@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DepthProbe } from '../broker/depth.ts'
+import type { DepthProbe, QueueDepth } from '../broker/depth.ts'
 import type { Link } from '../broker/session.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
@@ -43,6 +43,8 @@ interface Seen {
 
 /** An answer this old is still better than none: what was accepted since is added to it. */
 const TOO_OLD_MS = 30_000
+/** Whoever has not answered for one queue by then is not asked for the others: the next look must not be long in coming. */
+const SILENT_AFTER_MS = 2_000
 /** Links that were started just now come up within this time, or fail. */
 const LINKS_UP_WITHIN_MS = 3_000
 
@@ -76,11 +78,13 @@ export function createMonitor(options: MonitorOptions): Monitor {
     replicas = load.replicas
     outboxRows = { rows: outbox.dueRows, at }
     outboxSince -= outboxBefore
-    for (const queue of queues) drains.get(queue)?.read(at, reportsOf(load, queue))
-    // All at once, because a frozen broker answers none of them.
-    const depths = await Promise.all(queues.map((queue) => depth.depthOf(queue)))
-    for (const [index, queue] of queues.entries()) {
-      const found = depths[index]
+    let isSilent = false
+    // One after the other, because a missing queue closes the channel for those that are asked at the same time.
+    for (const queue of queues) {
+      drains.get(queue)?.read(at, reportsOf(load, queue))
+      const asked = performance.now()
+      const found: QueueDepth | undefined = isSilent ? undefined : await depth.depthOf(queue)
+      isSilent ||= found === undefined && performance.now() - asked > SILENT_AFTER_MS
       if (!found) continue
       seen.set(queue, { ...found, outbox: outbox.byQueue[queue] ?? 0, at })
       acceptedSince.set(queue, (acceptedSince.get(queue) ?? 0) - (begunBefore.get(queue) ?? 0))
