@@ -1,8 +1,5 @@
 // Promise: a failing task climbs its ladder rung by rung, every attempt stays readable, and when the ladder ends it is
 // FAILED with all that is known about why. Sent round again it can succeed, and its history goes on.
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { aConversation, totalsOf } from '../support/conversations.ts'
 import { aNightshift, call, finished, metric, type Nightshift, submit, submitAll } from '../support/nightshift.ts'
@@ -15,14 +12,6 @@ beforeEach(async () => {
   nightshift = await aNightshift({ env: { NIGHTSHIFT_RETRY_LADDER: '100ms,200ms', NIGHTSHIFT_LEASE_SECONDS: '20' } })
 })
 afterEach(() => nightshift.remove())
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
-/** Runs `nightshift <words>` and returns what it printed. */
-async function command(...words: string[]): Promise<string> {
-  const env = { PATH: process.env.PATH, DATABASE_URL: nightshift.databaseUrl }
-  return (await promisify(execFile)(process.execPath, [MAIN, ...words], { env })).stdout
-}
 
 interface AttemptJson {
   readonly attempt: number
@@ -80,9 +69,9 @@ test('the commands show what died, grouped and one by one, and a dry run sends n
   const before = await nightshift.sql('select * from dead_letter order by task_id')
   const { errorFingerprint } = (await call(api, 'GET', `/api/v1/tasks/${one}`)).body
 
-  const grouped = await command('dead-letters')
-  const listed = await command('dead-letters', '--list', '--fingerprint', errorFingerprint)
-  const dryRun = await command('redrive', '--dry-run', '--fingerprint', errorFingerprint)
+  const grouped = await nightshift.command('dead-letters')
+  const listed = await nightshift.command('dead-letters', '--list', '--fingerprint', errorFingerprint)
+  const dryRun = await nightshift.command('redrive', '--dry-run', '--fingerprint', errorFingerprint)
 
   expect(grouped).toMatch(new RegExp(`^ +2  ${errorFingerprint}  trial.fail  NonRetryable: order (1|22) is lost$`, 'm'))
   expect(grouped).toMatch(/^ +1 {2}[0-9a-f]{16} {2}trial.fail {2}NonRetryable: no such shelf$/m)
@@ -111,7 +100,15 @@ test('after the cause is repaired a redrive succeeds, by call and by command, an
 
   const retried = await call(api, 'POST', `/api/v1/tasks/${first}/retry`, { reason: 'the table is back' })
   await finished(api, first)
-  const said = await command('redrive', '--name', 'conversation.ended', '--rate', '4', '--reason-text', 'repaired')
+  const said = await nightshift.command(
+    'redrive',
+    '--name',
+    'conversation.ended',
+    '--rate',
+    '4',
+    '--reason-text',
+    'repaired',
+  )
   await nightshift.untilAllFinished()
 
   expect(retried).toMatchObject({ status: 202, body: { id: first, status: 'PENDING' } })

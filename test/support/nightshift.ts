@@ -2,6 +2,9 @@
  * A whole Nightshift for one test: its own database and virtual host, real api and consumer processes, a client that
  * speaks HTTP, and SQL to check what really happened.
  */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { aVhost } from './broker.ts'
 import { aDatabase } from './database.ts'
@@ -30,6 +33,8 @@ export interface Nightshift {
   startApi(env?: Record<string, string>): Promise<ApiProcess>
   /** Starts a consumer and waits until it has subscribed (`subscribed: false`: until its services run). */
   startConsumer(env?: Record<string, string>, options?: { subscribed?: boolean }): Promise<RunningProcess>
+  /** Runs `nightshift <words>` and returns what it printed; rejects when it fails. */
+  command(...words: string[]): Promise<string>
   /** Runs one SQL statement past Nightshift. */
   sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>
   /** Waits until no task is unfinished. */
@@ -64,6 +69,8 @@ export interface NightshiftOptions {
   readonly env?: Record<string, string>
 }
 
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
 export async function aNightshift(options: NightshiftOptions = {}): Promise<Nightshift> {
   const database = options.databaseUrl === undefined ? await aDatabase() : undefined
   const vhost = options.amqpUrl === undefined ? await aVhost() : undefined
@@ -97,6 +104,10 @@ export async function aNightshift(options: NightshiftOptions = {}): Promise<Nigh
       await started.ready
       if (subscribed) await started.waitForLog((line) => line.msg === 'subscribed')
       return started
+    },
+    async command(...words) {
+      const own = { PATH: process.env.PATH, DATABASE_URL: databaseUrl }
+      return (await promisify(execFile)(process.execPath, [MAIN, ...words], { env: own })).stdout
     },
     async untilAllFinished({ withinMs = 60_000 } = {}) {
       await until(
