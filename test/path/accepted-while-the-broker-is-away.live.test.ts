@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 
 /** How many tasks are accepted, at least, in each state of the broker. */
 const EACH = 100
-const OUTBOX_HIGH = 8_000
+const OUTBOX_HIGH = 4_000
 
 failOnLeftovers()
 // The broker of its own starts more than once, which takes a busy machine half a minute each time.
@@ -65,8 +65,8 @@ test('who starts while the broker is away takes in what ten minutes bring, and g
   const consumerReady = async () => (await fetch(`http://127.0.0.1:${metricsPort}/health/ready`)).status
   await until('the api to be ready', async () => (await call(api, 'GET', '/health/ready')).status === 200)
   const readyWhileAway = await consumerReady()
-  // Ten a second for ten minutes, as fast as it goes.
-  const outage = await sendMany(api, 6_000)
+  // Five a second for ten minutes, as fast as it goes.
+  const outage = await sendMany(api, 3_000)
   // Then on, until the outbox is full.
   const over = await sendMany(api, OUTBOX_HIGH / 2)
   const inOutbox = await outboxRows()
