@@ -186,3 +186,19 @@ test('while the broker is away the outbox has room for an outage', () => {
 
   expect(Array.from({ length: 500 }, () => admission.admit('queue', 'client').isAdmitted).every(Boolean)).toBe(true)
 })
+
+test('a full outbox refuses everything beyond the shares, and says its own limit', () => {
+  const admission = createAdmission({
+    monitor: {
+      figuresOf: () => ({ backlog: 50_000, basis: 'outbox', drain: 0, slots: undefined }),
+      replicas: 1,
+      count: () => undefined,
+    },
+    limits: LIMITS,
+    now: () => 0,
+  })
+  const answers = Array.from({ length: 500 }, () => admission.admit('queue', 'client'))
+
+  expect(answers.filter(({ isAdmitted }) => isAdmitted).length).toBeLessThan(10)
+  expect(answers.at(-1)?.standing.limit).toBe(50_000)
+})
