@@ -87,8 +87,8 @@ export function createAcceptor({ db, fastPath, clientLabel }: AcceptorOptions): 
     maxItems: MAX_BATCH_ROWS,
     maxBytes: MAX_BATCH_BYTES,
     bytesOf: ({ bytes }) => bytes,
-    // Two at once were each half as large, and cost PostgreSQL a statement more for the same rows.
-    maxInFlight: 1,
+    // With one at a time the api would stand still while PostgreSQL commits.
+    maxInFlight: 2,
     keysOf: ({ task }) => task.keys.map(({ key }) => `${task.client}\n${key}`),
     isItemFault: isDataFault,
   })

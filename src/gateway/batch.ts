@@ -98,7 +98,7 @@ function createItemAnswerer({ accept, rules, isOutage }: BatchRoutesOptions, cal
       if (item.problem) throw item.problem
       const { key: _, ...submission } = parseInput(batchItemSchema, item.value)
       if (gone !== undefined) throw gone
-      const task = newTaskOf(rules, submission, { ...call, key, payloadAt: '/payload' })
+      const task = newTaskOf(rules, submission, { call, key, payloadAt: '/payload' })
       const { body, isReplayed } = await accept(task)
       metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
       return {

@@ -3,13 +3,12 @@
  * route that submits goes through here, so the same task is the same task by whichever route it came.
  */
 import { createHash } from 'node:crypto'
-import type { Caller } from '../core/caller.ts'
 import { hashOf } from '../core/canonical.ts'
 import type { Contract, Contracts } from '../core/contract.ts'
 import { parseDuration } from '../core/duration.ts'
 import { closeWords } from '../core/nearest.ts'
 import { textFlaw } from '../core/storable.ts'
-import type { TraceContext } from '../core/trace.ts'
+import type { Call } from '../http/call.ts'
 import { invalid, parseInput } from '../http/input.ts'
 import type { PointedError } from '../http/problem.ts'
 import type { NewTask } from '../store/accept.ts'
@@ -26,9 +25,7 @@ export interface SubmissionRules {
 }
 
 export interface SubmissionContext {
-  readonly caller: Caller
-  readonly requestId: string
-  readonly trace: TraceContext
+  readonly call: Pick<Call, 'caller' | 'requestId' | 'trace'>
   /** What the client sent as its idempotency key, already checked. */
   readonly key: string | undefined
   /** JSON Pointer of the payload in what was sent: `/payload`, or nothing when the body is the payload. */
@@ -42,6 +39,7 @@ const LONGEST_EXPIRY_MS = 365 * 86_400_000
  * @throws Problem invalid-input with a pointer to every place that does not fit
  */
 export function newTaskOf(rules: SubmissionRules, submission: Submission, context: SubmissionContext): NewTask {
+  const { caller, requestId, trace } = context.call
   const contract = contractOf(rules, submission.name)
   const errors: PointedError[] = []
   const times = timesOf(submission, rules.taskRetentionMs, errors)
@@ -64,11 +62,11 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
     id: rules.newId(),
     name: contract.name,
     queue: submission.queue ?? contract.queue,
-    client: context.caller.client,
-    requestId: context.requestId,
-    traceId: context.trace.traceId,
-    traceparent: context.trace.traceparent,
-    tracestate: context.trace.tracestate,
+    client: caller.client,
+    requestId,
+    traceId: trace.traceId,
+    traceparent: trace.traceparent,
+    tracestate: trace.tracestate,
     userId: submission.userId ?? derivedUser ?? null,
     tags: submission.tags ?? null,
     // As it was sent, not as the schema understood it: nothing is dropped in silence.

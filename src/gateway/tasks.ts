@@ -89,7 +89,7 @@ async function submitted(
   try {
     const key = idempotencyKeyOf(call)
     const submission = submissionOf(await readJson(call))
-    const task = newTaskOf(options.rules, submission, { ...call, key, payloadAt })
+    const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
     const { body, isReplayed, rateLimit } = await options.accept(task)
     metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
     const headers = {

@@ -1,6 +1,7 @@
 /** Writes answers: JSON, text, or pieces as they come; and the headers that make a browser treat them as data. */
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import type { Head } from './head.ts'
 import { type Problem, problemBody } from './problem.ts'
 import type { Answer } from './route.ts'
 
@@ -23,9 +24,16 @@ const HELD_BYTES = 4 * 1024 * 1024
 export async function sendAnswer(
   response: ServerResponse,
   { status, headers = {}, body, content }: Answer,
+  head: Head,
 ): Promise<void> {
   const type = content?.type ?? (body === undefined ? undefined : 'application/json; charset=utf-8')
-  const all = { ...SECURITY_HEADERS, ...(type === undefined ? {} : { 'content-type': type }), ...headers }
+  // All at once: with a header set before it, writeHead sets and checks each of them singly.
+  const all = {
+    ...idsOf(head),
+    ...SECURITY_HEADERS,
+    ...(type === undefined ? {} : { 'content-type': type }),
+    ...headers,
+  }
   const text = content?.text ?? (body === undefined ? '' : JSON.stringify(body))
   if (typeof text === 'string') {
     // A 304 and a 204 have no body, and so no length of one.
@@ -44,16 +52,19 @@ export async function sendAnswer(
 }
 
 /** Sends a problem, or ends the connection when an answer had already begun. */
-export function sendProblem(
-  response: ServerResponse,
-  problem: Problem,
-  of: { requestId: string; traceId: string },
-): void {
+export function sendProblem(response: ServerResponse, problem: Problem, head: Head): void {
   if (response.headersSent) {
     response.destroy()
     return
   }
-  const text = JSON.stringify(problemBody(problem, of))
+  const text = JSON.stringify(problemBody(problem, { requestId: head.requestId, traceId: head.trace.traceId }))
   const headers = { ...SECURITY_HEADERS, 'content-type': 'application/problem+json', ...problem.headers }
+  // Set, not only written, so that getHeader tells afterwards whether this answer closes the connection.
+  for (const [name, value] of Object.entries(idsOf(head))) response.setHeader(name, value)
   response.writeHead(problem.status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+}
+
+/** What every answer tells, whatever it is: by which ids to ask about it. */
+function idsOf({ requestId, trace }: Head): Record<string, string> {
+  return { 'x-request-id': requestId, traceparent: trace.traceparent }
 }
