@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   topology: () => import('./commands/topology.ts'),
   'dead-letters': () => import('./commands/dead-letters.ts'),
   redrive: () => import('./commands/redrive.ts'),
+  why: () => import('./commands/why.ts'),
   bursts: () => import('./commands/bursts.ts'),
 }
 

@@ -187,6 +187,7 @@ function propertiesOf(outgoing: Outgoing) {
       ...(outgoing.tracestate === null ? {} : { tracestate: outgoing.tracestate }),
       'x-request-id': outgoing.requestId,
       'x-client': outgoing.client,
+      'x-published-at': Date.now(),
     },
   }
 }

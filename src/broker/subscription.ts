@@ -16,6 +16,8 @@ export interface Delivery {
   readonly body: Buffer
   /** The task's name by the message's `type`; the database knows better. */
   readonly taskName: string | undefined
+  /** When it was published, milliseconds since 1970, as its header says; undefined when it does not say a moment. */
+  readonly publishedAt: number | undefined
   /** Aborts when the channel that delivered is gone: acknowledging is then impossible, and the broker redelivers. */
   readonly gone: AbortSignal
   /** Removes the message from the queue. Only the first of ack, reject and requeue counts. */
@@ -43,6 +45,9 @@ export interface SubscribeOptions {
   /** Takes a delivery; must not throw. */
   readonly onDelivery: (delivery: Delivery) => void
 }
+
+/** The year 2200. */
+const MOST_MOMENT_MS = 7_258_118_400_000
 
 /** Subscribes, and subscribes again whenever it must, until cancelled or the session ends. */
 export function subscribe({ session, topology, queue, prefetch, log, onDelivery }: SubscribeOptions): Subscription {
@@ -140,6 +145,7 @@ function deliveryOf(acks: Acks, message: ConsumeMessage, queue: string, gone: Ab
     queue,
     body: message.content,
     taskName: typeof type === 'string' ? type : undefined,
+    publishedAt: publishedAtOf(message),
     gone,
     ack: () =>
       settle(() => {
@@ -153,4 +159,10 @@ function deliveryOf(acks: Acks, message: ConsumeMessage, queue: string, gone: Ab
       }),
     requeue: () => settle(() => acks.nack(message, true)),
   }
+}
+
+/** Anybody may write a header: what is no moment that PostgreSQL can store is as good as nothing. */
+function publishedAtOf({ properties }: ConsumeMessage): number | undefined {
+  const at: unknown = properties.headers?.['x-published-at']
+  return typeof at === 'number' && at > 0 && at < MOST_MOMENT_MS ? at : undefined
 }

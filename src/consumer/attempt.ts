@@ -147,7 +147,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   /** Asks until answered: whether a claim whose answer was lost took effect, only the database knows. */
   async function claimUntilAnswered(delivery: Delivery, wakeUp: WakeUp): Promise<Claim | 'no_answer'> {
     const deadlineMs = handlers.get(delivery.taskName ?? '')?.contract.deadlineMs ?? DEFAULT_DEADLINE_MS
-    const wanted = { id: wakeUp.id, attempt: wakeUp.attempt, deadlineMs }
+    const wanted = { id: wakeUp.id, attempt: wakeUp.attempt, deadlineMs, publishedAt: delivery.publishedAt }
     for (let waitMs = 20; !life.over.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
       try {
         const claim = await claims.add(wanted)

@@ -12,7 +12,7 @@ import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import { endLife } from '../store/lease.ts'
+import { type EndOfLife, endLife } from '../store/lease.ts'
 import { type Attempts, createAttempts } from './attempt.ts'
 import { createGate, type Gate } from './gate.ts'
 import { type ConsumerLife, openLife } from './life.ts'
@@ -87,7 +87,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   async function beginWork(gate: Gate): Promise<Work> {
     const { leaseDb, name, version, leaseSeconds } = options
-    const life = await openLife({ db: leaseDb, name, version, queues, leaseSeconds, log })
+    const tasks = [...options.handlers.keys()]
+    const life = await openLife({ db: leaseDb, name, version, queues, tasks, leaseSeconds, log })
     const attempts = createAttempts({ ...options, life, gate, draining: draining.signal })
     log.info({ consumer: life.id }, 'consumer life begins')
     return { life, attempts, subscriptions: [], underWay: new Map() }
@@ -106,7 +107,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       await aborted(AbortSignal.any([work.life.over, stopping.signal]))
       if (stopping.signal.aborted) return
       session?.fail('the lease was lost')
-      await handBack(work.life)
+      await handBack(work.life, 'lease_lost')
       work = undefined
     }
   }
@@ -115,10 +116,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
    * Gives back what the table says this life runs. After a lost lease the auditor would do it too, after a lease; this
    * is sooner, and it is known here that nobody died.
    */
-  async function handBack(life: ConsumerLife): Promise<void> {
+  async function handBack(life: ConsumerLife, because: EndOfLife): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        const tasks = await endLife(options.leaseDb, life.id)
+        const tasks = await endLife(options.leaseDb, life.id, because)
         log.info({ consumer: life.id, tasks }, 'consumer life ended, what it ran is handed back')
         return
       } catch (error) {
@@ -139,7 +140,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     await Promise.race([finished, sleep(graceMs, undefined, { ref: false })])
     const left = [...underWay.values()]
     for (const attempt of life.inHand.values()) attempt.abort(new Aborted('drain'))
-    await handBack(life)
+    await handBack(life, 'told_to_stop')
     for (const delivery of left) delivery.ack()
     life.close()
     await Promise.race([finished, sleep(1_000, undefined, { ref: false })])

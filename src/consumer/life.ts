@@ -34,6 +34,8 @@ export interface LifeOptions {
   readonly name: string
   readonly version: string
   readonly queues: ReadonlyMap<string, number>
+  /** The task types this process can run. */
+  readonly tasks: readonly string[]
   readonly leaseSeconds: number
   readonly log: Log
 }

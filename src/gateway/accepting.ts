@@ -35,7 +35,10 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
   return async (task) => {
     const standing = enter(admit, task)
     const rateLimit = rateLimitHeaders(standing)
-    const { accepted, confirmed } = await committed(acceptor, task)
+    const { accepted, confirmed } = await committed(acceptor, {
+      ...task,
+      ahead: isDue(task) ? (standing.backlog ?? null) : null,
+    })
     if (accepted.kind === 'key_reused') {
       const key = accepted.key.replace(/^(?:key|name):/, '')
       throw new Problem('idempotency-key-reused', `another body was accepted under the idempotency key "${key}"`)
@@ -57,6 +60,9 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
     }
   }
 }
+
+/** Only a task that may begin at once waits behind those that are there. */
+const isDue = ({ runAt, delayMs }: NewTask): boolean => runAt === null && delayMs === null
 
 export const statusUrlOf = (id: string): string => `/api/v1/tasks/${id}`
 

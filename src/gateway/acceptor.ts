@@ -43,18 +43,20 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
 export interface AcceptorOptions {
   readonly db: Db
   readonly fastPath: FastPath
+  /** What this process is called in the history of the tasks it accepts. */
+  readonly name: string
   /** Names the client in metrics: a closed set. */
   readonly clientLabel: (client: string) => string
 }
 
-export function createAcceptor({ db, fastPath, clientLabel }: AcceptorOptions): Acceptor {
+export function createAcceptor({ db, fastPath, name, clientLabel }: AcceptorOptions): Acceptor {
   async function run(items: readonly Sized[]): Promise<Acceptance[]> {
     metrics.acceptBatchRows.observe(items.length)
     const tasks = items.map(({ task }) => task)
     const claimSeconds = fastPath.reserve(tasks.length)
     let published = 0
     try {
-      const results = await accept(db, tasks, claimSeconds)
+      const results = await accept(db, tasks, claimSeconds, name)
       const acceptances: Acceptance[] = results.map((accepted) => ({ accepted }))
       if (claimSeconds > 0) {
         const rows: FreshOutboxRow[] = []

@@ -72,6 +72,7 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
     // As it was sent, not as the schema understood it: nothing is dropped in silence.
     payload: submission.payload,
     maxAttempts: submission.maxAttempts ?? null,
+    ahead: null,
     ...times,
     keys: keys.map((key) => ({ key, hash })),
   }

@@ -12,6 +12,7 @@ import { createAcceptor } from '../gateway/acceptor.ts'
 import type { Admit } from '../gateway/door.ts'
 import { createGatewayRoutes } from '../gateway/routes.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
+import { createAbsenceRecorder } from '../relay/absence-recorder.ts'
 import { createRelay } from '../relay/relay.ts'
 import { VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
@@ -28,7 +29,7 @@ import { findCaller } from '../store/api-keys.ts'
 import { createIdClock } from '../store/clock.ts'
 import { isOutage, openDb } from '../store/db.ts'
 import { finishedAmong } from '../store/reads.ts'
-import { contractsFor } from '../tasks/contracts.ts'
+import { contractsFor, keyedTasksOf } from '../tasks/contracts.ts'
 import { queuesOf, rungsOf } from './rungs.ts'
 
 export interface BuiltApi {
@@ -55,6 +56,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
   const acceptor = createAcceptor({
     db: acceptDb,
     fastPath: relay,
+    name: config.consumerName,
     // Without keys anybody can name himself anything, and every name would be a series of its own.
     clientLabel: (client) => (config.auth === 'on' ? client : 'other'),
   })
@@ -97,6 +99,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     connected: publisher.state === 'ready',
     detail: publisher.trouble ?? publisher.state,
   })
+  const storyOptions = { db, resultTtlMs, keyedTasks: keyedTasksOf(contracts) }
   const routes = [
     ...createGatewayRoutes({
       db,
@@ -107,7 +110,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       waitForEnd: waiter.waitForEnd,
       readTask,
     }),
-    ...createStatusRoutes({ db, resultTtlMs, readTask, waitForEnd: waiter.waitForEnd, broker }),
+    ...createStatusRoutes({ ...storyOptions, readTask, waitForEnd: waiter.waitForEnd, broker }),
   ]
   const http = createHttpServer({
     config,
@@ -132,6 +135,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       monitor,
       bursts,
       relay,
+      createAbsenceRecorder({ db, publisher, process: config.consumerName, keptMs: taskRetentionMs, log }),
       createAuditor({ db, depth, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
       createRetention({ db, resultTtlMs, taskRetentionMs, log }),
       createGauges({ db, log }),

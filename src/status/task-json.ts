@@ -1,7 +1,7 @@
 /** A task as the API shows it. The OpenAPI document and the answers are made from these schemas. */
 import { z } from 'zod'
 import { ATTEMPT_OUTCOMES, FAILURE_REASONS, STATUSES } from '../core/states.ts'
-import type { AttemptView, TaskView } from '../store/reads.ts'
+import { type AttemptView, CONSUMER_ENDS, type TaskView } from '../store/reads.ts'
 import type { Viewer } from '../store/viewer.ts'
 
 const moment = z.iso.datetime()
@@ -23,6 +23,12 @@ export const attemptSchema = z.object({
   error: failureSchema.nullable(),
   errorFingerprint: z.string().nullable(),
   nextAt: moment.nullable().meta({ description: 'When the attempt after this one was due.' }),
+  dueAt: moment.nullable().meta({ description: 'When this attempt was due.' }),
+  publishedAt: moment.nullable().meta({ description: 'When the message that began it was published.' }),
+  reoffers: z.int().nullable().meta({ description: 'How often its message was lost by the broker and offered again.' }),
+  consumerEnded: z.enum(CONSUMER_ENDS).nullable().meta({
+    description: 'Why its consumer ended, when it did with this attempt in hand: told to stop, lease lost, or silent.',
+  }),
 })
 
 export const taskSummarySchema = z.object({
@@ -60,6 +66,7 @@ export const taskSchema = taskSummarySchema.extend({
 })
 
 export type TaskSummaryJson = z.output<typeof taskSummarySchema>
+export type FailureJson = z.output<typeof failureSchema>
 export type AttemptJson = z.output<typeof attemptSchema>
 export type TaskJson = z.output<typeof taskSchema>
 
@@ -90,6 +97,8 @@ export function taskJson(task: TaskView, attempts: readonly AttemptView[], viewe
       endedAt: attempt.endedAt.toISOString(),
       error: errorFor(viewer, attempt.error),
       nextAt: iso(attempt.nextAt),
+      dueAt: iso(attempt.dueAt),
+      publishedAt: iso(attempt.publishedAt),
     })),
   }
 }

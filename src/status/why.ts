@@ -1,70 +1,129 @@
 /**
- * Says in one plain sentence why a task stands where it stands: rules over facts, no guesses. Pure; each rule is tested.
+ * Says in one sentence why a task stands where it stands: first where, then what led there, in order. Rules over facts,
+ * no guesses; where the facts do not tell, it says so. Pure; docs/why.md has the rules as a table.
  */
-import type { TaskJson } from './task-json.ts'
+import { DEATHS_BEFORE_ALONE } from '../core/retry.ts'
+import type { OperationView } from '../store/reads.ts'
+import type { AttemptJson, TaskJson } from './task-json.ts'
+import { alikeEndOf, causeOf, endedAlike } from './why-failed.ts'
+import { lengthOf, type Wait, WORTH_SAYING_MS, waitedFor } from './why-waited.ts'
+import { countWords, durationWords, shortened, timesWords } from './words.ts'
 
-/** @param now milliseconds since 1970, to tell waiting from being due */
-export function whyOf(task: TaskJson, now: number): string {
+/** What a task's own answer does not have. */
+export interface Story {
+  /** When it was to begin, as the client asked. */
+  readonly runAt: string | null
+  /** What runs it now, with its version. */
+  readonly runBy: string | null
+  /** The wait that lasts, or else the longest, when it is worth saying. */
+  readonly wait: Wait | null
+  readonly operations: readonly OperationView[]
+}
+
+/** So many clauses at most: the first, and the last ones. */
+const MOST_CLAUSES = 6
+
+/** @param now milliseconds since 1970, by the clock of the times in the facts */
+export function whyOf(task: TaskJson, story: Story, now: number): string {
+  const clauses = clausesOf(task, story)
+  const left = clauses.length - MOST_CLAUSES
+  const said = left > 0 ? [clauses[0], `${left} more things happened`, ...clauses.slice(1 - MOST_CLAUSES)] : clauses
+  return said.length === 0 ? `${standOf(task, story, now)}.` : `${standOf(task, story, now)}: ${said.join('; ')}.`
+}
+
+function standOf(task: TaskJson, story: Story, now: number): string {
+  const next = task.attempt + 1
   switch (task.status) {
     case 'SUCCESS':
-      return `It succeeded ${task.attempt === 1 ? 'at the first attempt' : `at attempt ${task.attempt}`}${after(task)}.`
+      return `It succeeded ${task.attempt === 1 ? 'at the first attempt' : `at attempt ${task.attempt}`}`
     case 'FAILED':
-      return whyFailed(task)
+      return failedOf(task)
     case 'CANCELLED':
-      return task.attempts.length === 0
-        ? 'It was cancelled before it began.'
-        : `It was cancelled after ${attempts(task.attempts.length)}.`
+      return cancelledOf(task, story)
     case 'RUNNING':
-      return `Attempt ${task.attempt} is running${task.startedAt === null ? '' : ` since ${task.startedAt}`}${after(task)}.`
+      return `Attempt ${task.attempt} runs${story.runBy === null ? '' : ` on ${story.runBy}`} since ${task.startedAt}`
     case 'RETRYING':
-      return `${lastFailure(task)}, and attempt ${task.attempt + 1} ${isAhead(task, now) ? `is due at ${task.dueAt}` : 'is due and waits for a consumer'}.`
+      return isAhead(task, now)
+        ? `It waits ${durationWords(Date.parse(task.dueAt as string) - now)} more for attempt ${next}, due at ${task.dueAt}`
+        : `Attempt ${next} is due since ${task.dueAt} and waits for a consumer of queue ${task.queue}`
     case 'PENDING':
-      return whyPending(task, now)
+      if (!isAhead(task, now)) return `It waits for a consumer of queue ${task.queue} since ${task.dueAt}`
+      return task.attempts.length === 0
+        ? `It waits for its time, ${task.dueAt}, as it was asked to`
+        : `Attempt ${next} is due at ${task.dueAt}`
   }
 }
 
-function whyFailed(task: TaskJson): string {
-  const error = task.error ? `: ${task.error.name}: ${shortened(task.error.message)}` : ''
+function failedOf(task: TaskJson): string {
   switch (task.failureReason) {
     case 'non_retryable':
-      return `Attempt ${task.attempt} failed in a way that repeating cannot help${error}.`
+      return `It failed for good at attempt ${task.attempt}, because its error says that repeating cannot help`
     case 'expired':
-      return `It had not begun when it expired${task.expiresAt === null ? '' : ` at ${task.expiresAt}`}.`
+      return `It expired${task.expiresAt === null ? '' : ` at ${task.expiresAt}`} before attempt ${task.attempt + 1} began`
     case 'crash':
-      return `The process that ran it died ${times(task.crashes)}, at the end with nothing else in it, so it is held to be the cause.`
+      return `It failed for good because its process died under it ${timesWords(task.crashes)}, at the end with nothing else in the process`
     case 'invalid_payload':
-      return `Its payload does not fit what the task type asks for now${error}.`
+      return `It failed for good at attempt ${task.attempt}, because its payload does not fit what the task type asks for now`
     case 'failures':
-      return `It failed ${times(task.failures)}, as often as it may; the last error was${error || ' not kept'}.`.replace(
-        'was:',
-        'was',
-      )
+      return `It failed for good after ${countWords(task.failures, 'failure')}, as many as it may have`
     default:
-      return `It failed${error}.`
+      return `It failed${task.error ? `, ${causeOf(task.error)}` : ''}, and the facts do not tell why for good`
   }
 }
 
-function whyPending(task: TaskJson, now: number): string {
-  const last = task.attempts.at(-1)
-  if (isAhead(task, now)) return `It waits for its time, ${task.dueAt}.`
-  if (last?.outcome === 'crash')
-    return `The process that ran attempt ${last.attempt} died; it waits for a consumer again, uncharged.`
-  if (last?.outcome === 'handed_back')
-    return `Attempt ${last.attempt} was handed back, uncharged; it waits for a consumer again.`
-  if (last)
-    return `It was sent round again after ${attempts(task.attempts.length)} and waits for a consumer of queue ${task.queue}.`
-  return `It waits for a consumer of queue ${task.queue} since ${task.dueAt ?? task.createdAt}.`
+function cancelledOf({ attempts }: TaskJson, { operations }: Story): string {
+  const cancel = operations.findLast(({ action }) => action === 'cancel')
+  const by = cancel ? ` by ${actorOf(cancel)}` : ''
+  if (attempts.at(-1)?.outcome === 'cancelled')
+    return `It was cancelled${by} while attempt ${attempts.at(-1)?.attempt} ran`
+  return attempts.length === 0
+    ? `It was cancelled${by} before it began`
+    : `It was cancelled${by} after ${countWords(attempts.length, 'attempt')}`
 }
 
-function lastFailure(task: TaskJson): string {
-  const last = task.attempts.findLast(({ outcome }) => outcome === 'failure')
-  if (!last) return `It has failed ${times(task.failures)}`
-  return `Attempt ${last.attempt} failed${last.error ? ` with ${last.error.name}: ${shortened(last.error.message)}` : ''}`
+interface Clause {
+  readonly at: number
+  readonly text: string
 }
 
-const after = ({ failures }: TaskJson): string =>
-  failures === 0 ? '' : `, after ${failures === 1 ? 'one failure' : `${failures} failures`}`
+/** What led there, oldest first. */
+function clausesOf(task: TaskJson, { runAt, wait, operations }: Story): string[] {
+  const clauses: Clause[] = groupsOf(task.attempts).map(([first, last]) => ({
+    at: Date.parse(last.endedAt),
+    text: alikeEndOf(first, last),
+  }))
+  for (const operation of operations) {
+    if (operation.action !== 'redrive') continue
+    clauses.push({ at: operation.at.getTime(), text: `${actorOf(operation)} sent it round again` })
+  }
+  const askedMs = runAt === null ? 0 : Date.parse(runAt) - Date.parse(task.createdAt)
+  if (askedMs >= WORTH_SAYING_MS && (task.attempts.length > 0 || task.status === 'RUNNING')) {
+    clauses.push({ at: Date.parse(task.createdAt), text: `it was asked to begin ${durationWords(askedMs)} later` })
+  }
+  if (wait !== null && lengthOf(wait) >= WORTH_SAYING_MS) {
+    clauses.push({ at: Date.parse(wait.from) + 1, text: waitedFor(wait, task.queue) })
+  }
+  if (task.crashes >= DEATHS_BEFORE_ALONE && task.finishedAt === null) {
+    clauses.push({
+      at: Number.POSITIVE_INFINITY,
+      text: `since it was there when a process died ${timesWords(task.crashes)}, it runs only with nothing beside it`,
+    })
+  }
+  return clauses.sort((a, b) => a.at - b.at).map(({ text }) => text)
+}
+
+/** Joins attempts that ended alike one after the other. The success at the end is said already. */
+function groupsOf(attempts: readonly AttemptJson[]): [AttemptJson, AttemptJson][] {
+  const groups: [AttemptJson, AttemptJson][] = []
+  for (const attempt of attempts) {
+    const group = groups.at(-1)
+    if (attempt === attempts.at(-1) && ['success', 'cancelled'].includes(attempt.outcome)) continue
+    if (group && endedAlike(group[1], attempt)) group[1] = attempt
+    else groups.push([attempt, attempt])
+  }
+  return groups
+}
+
+const actorOf = ({ actor, reason }: OperationView): string =>
+  reason === null ? actor : `${actor} (${shortened(reason)})`
 const isAhead = ({ dueAt }: TaskJson, now: number): boolean => dueAt !== null && Date.parse(dueAt) > now
-const attempts = (count: number): string => (count === 1 ? 'one attempt' : `${count} attempts`)
-const times = (count: number): string => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`)
-const shortened = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text)

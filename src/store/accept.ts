@@ -23,6 +23,8 @@ export interface NewTask {
   readonly runAt: string | null
   readonly delayMs: number | null
   readonly expiresAfterMs: number | null
+  /** How many tasks waited in its queue when it came, if that was known. */
+  readonly ahead: number | null
   /** What the client may repeat without a second task: key, and hash of the body it stands for. */
   readonly keys: readonly { readonly key: string; readonly hash: string }[]
 }
@@ -49,7 +51,7 @@ const REPLAYED = {
 
 /**
  * $1 the tasks as JSON (jsonb_to_recordset took 1.28 times the rows of unnest at 100 rows), $2 seconds for which due
- * rows are born claimed by the caller's relay (0: not claimed).
+ * rows are born claimed by the caller's relay (0: not claimed), $3 the name of the api process.
  * Keys are inserted in (client, key) order, so two batches never wait for each other in a circle. A key that another
  * transaction takes at this moment fails the statement with NS001; repeated, it sees that key.
  */
@@ -61,7 +63,7 @@ const ACCEPT = {
         from jsonb_to_recordset($1::jsonb) as x(
           id uuid, name text, queue text, client text, request_id text, trace_id text, traceparent text,
           tracestate text, user_id text, tags text[], payload jsonb, max_attempts int, run_at timestamptz,
-          delay_ms bigint, expires_after_ms bigint, keys jsonb)
+          delay_ms bigint, expires_after_ms bigint, ahead int, keys jsonb)
     ), asked as materialized (
       select i.id, i.client, i.at, k.key, k.hash
         from input i cross join lateral jsonb_to_recordset(i.keys) as k(key text, hash text)
@@ -84,10 +86,10 @@ const ACCEPT = {
       select all_keys_taken((select count(*) from asked join fresh using (id)), (select count(*) from taken)) as yes
     ), new_task as (
       insert into task (id, name, queue, client, request_id, trace_id, traceparent, tracestate, user_id, tags,
-                        payload, max_attempts, created_at, run_at, expires_at)
+                        payload, max_attempts, created_at, run_at, expires_at, accepted_by, ahead, idempotency_key)
       select id, name, queue, client, request_id, trace_id, traceparent, tracestate, user_id, tags,
              payload, max_attempts, at, case when due > at then due end,
-             at + expires_after_ms * interval '1 ms'
+             at + expires_after_ms * interval '1 ms', $3, ahead, keys->0->>'key'
         from fresh
     ), new_unfinished as (
       insert into unfinished (task_id, queue, status, due_at, offered_at, expires_at)
@@ -118,8 +120,14 @@ const KEY_TAKEN = 'NS001'
  *
  * @param tasks 1 or more, no idempotency key twice
  * @param claimSeconds how long the caller keeps the due outbox rows for itself; 0 when it has no room to publish them
+ * @param acceptedBy what the process that accepts is called
  */
-export async function accept(db: Queryable, tasks: readonly NewTask[], claimSeconds: number): Promise<Accepted[]> {
+export async function accept(
+  db: Queryable,
+  tasks: readonly NewTask[],
+  claimSeconds: number,
+  acceptedBy: string,
+): Promise<Accepted[]> {
   const input = JSON.stringify(
     tasks.map((task) => ({
       id: task.id,
@@ -137,12 +145,13 @@ export async function accept(db: Queryable, tasks: readonly NewTask[], claimSeco
       run_at: task.runAt,
       delay_ms: task.delayMs,
       expires_after_ms: task.expiresAfterMs,
+      ahead: task.ahead,
       keys: task.keys,
     })),
   )
   for (let tries = 1; ; tries++) {
     try {
-      const rows = await db.query<Row>(ACCEPT, [input, claimSeconds])
+      const rows = await db.query<Row>(ACCEPT, [input, claimSeconds, acceptedBy])
       return await answersOf(db, tasks, new Map(rows.map((row) => [row.id, row])))
     } catch (error) {
       if (sqlState(error) !== KEY_TAKEN || tries === 5) throw error

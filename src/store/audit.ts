@@ -14,7 +14,7 @@ const TAKE_BACK = {
   name: 'take_back',
   text: `
     with expired as (
-      update consumer set ended_at = clock_timestamp()
+      update consumer set ended_at = clock_timestamp(), ended_because = 'silent'
        where ended_at is null and lease_until < clock_timestamp() and ${SENT_JUST_NOW}
     ), dead as materialized (
       select u.*, u.crashes + 1 as deaths, clock_timestamp() as at,
@@ -29,9 +29,10 @@ const TAKE_BACK = {
                                 and c.lease_until >= clock_timestamp()))
        order by u.task_id limit $3 for update of u skip locked
     ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at)
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at,
+                           due_at, published_at, reoffers)
       select task_id, attempt, holder, started_at, at, 'crash', error, 'consumer-died',
-             case when deaths < ${DEATHS_BEFORE_FAILED} then at end
+             case when deaths < ${DEATHS_BEFORE_FAILED} then at end, due_at, published_at, reoffers
         from dead
     ), gone as (
       delete from unfinished u using dead d where u.task_id = d.task_id and d.deaths >= ${DEATHS_BEFORE_FAILED}

@@ -10,6 +10,8 @@ export interface Wanted {
   readonly id: string
   readonly attempt: number
   readonly deadlineMs: number
+  /** When the message was published, milliseconds since 1970; undefined when it does not say. */
+  readonly publishedAt: number | undefined
 }
 
 export interface ClaimedTask {
@@ -59,19 +61,19 @@ const CLAIM = {
   name: 'claim',
   text: `
     with want as materialized (
-      select * from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int, deadline_ms int)
+      select * from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int, deadline_ms int, published_ms float8)
     ), alive as materialized (
       select exists (
         select from consumer where id = $2 and ended_at is null and lease_until > clock_timestamp()
       ) as yes
     ), picked as materialized (
-      select u.task_id, w.attempt, w.deadline_ms
+      select u.task_id, w.attempt, w.deadline_ms, w.published_ms
         from want w join unfinished u on u.task_id = w.id
        where (select yes from alive) and ${ELIGIBLE}
        order by u.task_id for update of u skip locked
     ), claimed as (
       update unfinished u
-         set status = 'RUNNING', attempt = p.attempt, holder = $2, progress = null,
+         set status = 'RUNNING', attempt = p.attempt, holder = $2, progress = null, published_at = to_timestamp(p.published_ms / 1000),
              started_at = case when u.status = 'RUNNING' then u.started_at else clock_timestamp() end,
              deadline_at = case when u.status = 'RUNNING' then u.deadline_at
                            else clock_timestamp() + p.deadline_ms * interval '1 ms' end
@@ -99,7 +101,14 @@ const CLAIM = {
  */
 export async function claimTasks(db: Queryable, consumer: string, wanted: readonly Wanted[]): Promise<Claim[]> {
   const ids = wanted.map(({ id }) => id).sort()
-  const input = JSON.stringify(wanted.map(({ id, attempt, deadlineMs }) => ({ id, attempt, deadline_ms: deadlineMs })))
+  const input = JSON.stringify(
+    wanted.map(({ id, attempt, deadlineMs, publishedAt }) => ({
+      id,
+      attempt,
+      deadline_ms: deadlineMs,
+      published_ms: publishedAt,
+    })),
+  )
   const rows = await db.query<Row>(CLAIM, [input, consumer, ids[0], ids.at(-1)])
   const byId = new Map(rows.map((row) => [row.wantedId, row]))
   return wanted.map(({ id }) => claimOf(byId.get(id) as Row))

@@ -7,8 +7,8 @@ import type { Queryable } from './db.ts'
 
 const BEGIN = {
   name: 'begin_life',
-  text: `insert into consumer (id, name, version, queues, lease_until)
-         values ($1, $2, $3, $4::jsonb, clock_timestamp() + $5::int * interval '1 s')`,
+  text: `insert into consumer (id, name, version, queues, lease_until, tasks)
+         values ($1, $2, $3, $4::jsonb, clock_timestamp() + $5::int * interval '1 s', $6)`,
 }
 
 export interface Life {
@@ -18,12 +18,14 @@ export interface Life {
   /** Queue to slots. */
   readonly queues: ReadonlyMap<string, number>
   readonly leaseSeconds: number
+  /** The task types it can run. */
+  readonly tasks: readonly string[]
 }
 
 /** Begins a life with a full lease. Repeating it after a lost answer fails on the primary key: take a new id. */
 export async function beginLife(db: Queryable, life: Life): Promise<void> {
   const queues = JSON.stringify(Object.fromEntries(life.queues))
-  await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds])
+  await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds, life.tasks])
 }
 
 const RENEW = {
@@ -60,17 +62,21 @@ export async function renewLease(
   return rows[0] as { isAlive: boolean; lost: string[] }
 }
 
-/** $1 the life. Whatever the table says it runs goes back uncharged, each with its outbox row; the lease is over. */
+/** Why a life ended by its own hand; the auditor ends those that fell silent. */
+export type EndOfLife = 'told_to_stop' | 'lease_lost'
+
+/** $1 the life, $2 why. Whatever the table says it runs goes back uncharged, each with its outbox row; the lease is over. */
 const END = {
   name: 'end_life',
   text: `
     with ended as (
-      update consumer set ended_at = clock_timestamp() where id = $1 and ended_at is null
+      update consumer set ended_at = clock_timestamp(), ended_because = $2 where id = $1 and ended_at is null
     ), mine as materialized (
       select * from unfinished where holder = $1 and status = 'RUNNING' order by task_id for update
     ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome)
-      select task_id, attempt, holder, started_at, clock_timestamp(), 'handed_back' from mine
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
+      select task_id, attempt, holder, started_at, clock_timestamp(), 'handed_back', due_at, published_at, reoffers
+        from mine
     ), back as (
       update unfinished u
          set status = 'PENDING', holder = null, started_at = null, deadline_at = null,
@@ -84,6 +90,6 @@ const END = {
 }
 
 /** Ends a life and hands back everything it runs, in one commit. Repeating it does nothing more. */
-export async function endLife(db: Queryable, id: string): Promise<string[]> {
-  return (await db.query<{ id: string }>(END, [id])).map((row) => row.id)
+export async function endLife(db: Queryable, id: string, because: EndOfLife): Promise<string[]> {
+  return (await db.query<{ id: string }>(END, [id, because])).map((row) => row.id)
 }

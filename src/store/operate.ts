@@ -28,8 +28,9 @@ const CANCEL = {
       delete from unfinished u using mine where u.task_id = mine.task_id
       returning u.task_id
     ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome)
-      select task_id, attempt, holder, started_at, clock_timestamp(), 'cancelled' from mine where status = 'RUNNING'
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
+      select task_id, attempt, holder, started_at, clock_timestamp(), 'cancelled', due_at, published_at, reoffers
+        from mine where status = 'RUNNING'
     ), done as (
       insert into finished (task_id, status, attempt, failures, crashes, progress, finished_at)
       select m.task_id, 'CANCELLED', m.attempt, m.failures, m.crashes, m.progress, clock_timestamp()

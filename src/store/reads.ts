@@ -45,7 +45,18 @@ export interface AttemptView {
   readonly errorFingerprint: string | null
   /** When the attempt after this one was due, or null. */
   readonly nextAt: Date | null
+  /** When this attempt was due; null for what ran before this was kept, as are the next two. */
+  readonly dueAt: Date | null
+  /** When the message that began it was published, by the clock of the api that did it. */
+  readonly publishedAt: Date | null
+  /** How often the auditor had offered it again. */
+  readonly reoffers: number | null
+  /** Why the life of its consumer ended, when it ended with this attempt in hand. */
+  readonly consumerEnded: ConsumerEnded | null
 }
+
+export const CONSUMER_ENDS = ['told_to_stop', 'lease_lost', 'silent'] as const
+export type ConsumerEnded = (typeof CONSUMER_ENDS)[number]
 
 const client = (viewer: Viewer): string | null => (viewer === 'everybody' ? null : viewer.client)
 
@@ -84,12 +95,28 @@ export async function readTask(db: Db, viewer: Viewer, id: string, resultTtlMs: 
   return rows[0]
 }
 
+/** Reads those of the tasks that the viewer may see, oldest first. Without a name, so that only their partitions are planned. */
+export async function readTasks(
+  db: Db,
+  viewer: Viewer,
+  ids: readonly string[],
+  resultTtlMs: number,
+): Promise<TaskView[]> {
+  const text = `select ${TASK_COLUMNS} ${TASK_SOURCES}
+     where t.id = any($2::uuid[]) and ($3::text is null or t.client = $3) order by t.id`
+  return asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, [resultTtlMs, ids, client(viewer)]))
+}
+
 const ATTEMPTS = {
   name: 'attempts',
   text: `
     select a.task_id as "taskId", a.attempt, coalesce(c.name, a.consumer::text) as consumer,
            coalesce(c.version, '') as version, a.started_at as "startedAt", a.ended_at as "endedAt", a.outcome, a.error,
-           a.fingerprint as "errorFingerprint", a.next_at as "nextAt"
+           a.fingerprint as "errorFingerprint", a.next_at as "nextAt", a.due_at as "dueAt",
+           a.published_at as "publishedAt", a.reoffers,
+           case when a.outcome in ('handed_back', 'crash')
+                 and c.ended_at between a.started_at and a.ended_at + interval '1 s' then c.ended_because
+           end as "consumerEnded"
       from attempt a left join consumer c on c.id = a.consumer
      where a.task_id = any($1::uuid[]) order by a.task_id, a.attempt`,
 }

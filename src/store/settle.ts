@@ -43,14 +43,17 @@ const SETTLE = {
         fingerprint text, reason text, delay_ms bigint, rung_ms bigint)
     ), mine as materialized (
       select u.task_id, u.queue, u.attempt, u.failures + e.charge as failures, u.crashes, u.started_at, u.progress,
+             u.due_at, u.published_at, u.reoffers,
              e.next, e.name, e.client, e.outcome, e.result, e.error, e.fingerprint, e.reason, e.rung_ms,
              clock_timestamp() as at, clock_timestamp() + e.delay_ms * interval '1 ms' as due
         from ended e join unfinished u on u.task_id = e.id
        where u.attempt = e.attempt and u.holder = $2 and u.status = 'RUNNING'
        order by u.task_id for update of u
     ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at)
-      select task_id, attempt, $2, started_at, at, outcome, error, fingerprint, due from mine
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at,
+                           due_at, published_at, reoffers)
+      select task_id, attempt, $2, started_at, at, outcome, error, fingerprint, due, due_at, published_at, reoffers
+        from mine
     ), gone as (
       delete from unfinished u using mine m
        where u.task_id = m.task_id and m.next in ('SUCCESS', 'FAILED')

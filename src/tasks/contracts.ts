@@ -10,3 +10,8 @@ const TRIAL = [trialEcho, trialSleep, trialOverrun, trialFail, trialFailFast, tr
 export function contractsFor(trial: boolean): Contracts {
   return contractsOf(trial ? [...PRODUCT, ...TRIAL] : PRODUCT)
 }
+
+/** Names the task types whose idempotency key is made from their payload. */
+export function keyedTasksOf(contracts: Contracts): string[] {
+  return [...contracts.values()].filter(({ idempotencyKey }) => idempotencyKey !== undefined).map(({ name }) => name)
+}

@@ -18,7 +18,7 @@ import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
 import type { NewTask } from '../../src/store/accept.ts'
 import { type Db, isOutage } from '../../src/store/db.ts'
 import { finishedAmong } from '../../src/store/reads.ts'
-import { contractsFor } from '../../src/tasks/contracts.ts'
+import { contractsFor, keyedTasksOf } from '../../src/tasks/contracts.ts'
 
 export interface ApiOptions {
   readonly acceptor?: Acceptor
@@ -69,10 +69,18 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     acceptor = anAcceptor(),
     broker = () => ({ connected: true, detail: 'connected' }),
   } = options
+  const keyedTasks = keyedTasksOf(contracts)
   const routes = withDocs(
     [
       ...createGatewayRoutes({ db, acceptor, rules, acceptMode, admit, waitForEnd: waiter.waitForEnd, readTask }),
-      ...createStatusRoutes({ db, resultTtlMs: 3_600_000, readTask, waitForEnd: waiter.waitForEnd, broker }),
+      ...createStatusRoutes({
+        db,
+        resultTtlMs: 3_600_000,
+        keyedTasks,
+        readTask,
+        waitForEnd: waiter.waitForEnd,
+        broker,
+      }),
       ...(options.extraRoutes ?? []),
     ],
     contracts,

@@ -41,7 +41,7 @@ export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
     const db = openDb({ url: database.url, poolSize: 5, name: 'test api', log: createLog('silent', 'test') })
     onTestFinished(() => db.close())
     const { newId = (make) => make(), ...rest } = options
-    const acceptor = createAcceptor({ db, fastPath: noRelay, clientLabel: () => 'other' })
+    const acceptor = createAcceptor({ db, fastPath: noRelay, name: 'test api', clientLabel: () => 'other' })
     const api = await anApi({ ...rest, db, contracts, acceptor, newId: () => newId(clock.newId) })
     return { api, db }
   }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { taskPageSchema } from '../../src/status/list.ts'
-import { requestSchema } from '../../src/status/requests.ts'
+import { storySchema } from '../../src/status/story.ts'
 import { type TaskJson, taskSchema } from '../../src/status/task-json.ts'
 import { type LiveApi, liveApi } from './live-api.ts'
 
@@ -174,7 +174,7 @@ test('a request leads to its tasks, what happened to them, and why', async () =>
   await end(live, one, 'FAILED')
 
   const answer = await live.api.get('/api/v1/requests/r-5')
-  const request = requestSchema.strict().parse(await answer.json())
+  const request = storySchema.strict().parse(await answer.json())
 
   expect(request.tasks.map(({ id }) => id)).toEqual([one, two])
   expect(request.tasks[0]?.why).toMatch(/^Attempt 1 failed in a way that repeating cannot help: TypeError: no such bot/)
@@ -226,7 +226,7 @@ describe('operations', () => {
       type: '/docs#problem-wrong-state',
       detail: expect.stringContaining('CANCELLED'),
     })
-    const request = requestSchema.parse(await (await live.api.get('/api/v1/requests/r-1')).json())
+    const request = storySchema.parse(await (await live.api.get('/api/v1/requests/r-1')).json())
     expect(request.tasks[0]?.timeline).toContainEqual(
       expect.objectContaining({ event: 'cancelled', detail: 'by anonymous: not needed' }),
     )

@@ -38,14 +38,21 @@ interface Subject {
 
 async function aWaitingTask(): Promise<Subject> {
   const consumer = v4()
-  await beginLife(db, { id: consumer, name: 'test', version: '0', queues: new Map([['trial', 1]]), leaseSeconds: 60 })
+  await beginLife(db, {
+    id: consumer,
+    name: 'test',
+    version: '0',
+    queues: new Map([['trial', 1]]),
+    leaseSeconds: 60,
+    tasks: [],
+  })
   const task = aTask()
-  await accept(db, [task], 0)
+  await accept(db, [task], 0, 'test')
   return { id: task.id, consumer, attempt: 0 }
 }
 
 async function claim({ id, attempt }: Subject, consumer: string): Promise<void> {
-  await claimTasks(db, consumer, [{ id, attempt: attempt + 1, deadlineMs: 60_000 }])
+  await claimTasks(db, consumer, [{ id, attempt: attempt + 1, deadlineMs: 60_000, publishedAt: undefined }])
 }
 
 type End = Settlement extends infer Each
@@ -119,8 +126,12 @@ const VERBS: readonly Verb[] = [
     moves: {},
     run: (task) => settle({ ...task, attempt: task.attempt + 1 }, SUCCESS),
   },
-  { verb: 'end of its life', moves: { RUNNING: 'PENDING' }, run: ({ consumer }) => endLife(db, consumer) },
-  { verb: "end of another's life", moves: {}, run: () => endLife(db, v4()) },
+  {
+    verb: 'end of its life',
+    moves: { RUNNING: 'PENDING' },
+    run: ({ consumer }) => endLife(db, consumer, 'told_to_stop'),
+  },
+  { verb: "end of another's life", moves: {}, run: () => endLife(db, v4(), 'told_to_stop') },
   {
     verb: 'take-back from the dead',
     moves: { RUNNING: 'PENDING' },

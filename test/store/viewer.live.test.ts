@@ -12,7 +12,7 @@ let db: Db
 beforeEach(async () => {
   database = await aDatabase()
   db = openDb({ url: database.url, poolSize: 2, name: 'test', log: silentLog })
-  await accept(db, [aTask({ client: 'ours' }), aTask({ client: 'theirs' }), aTask({ client: "o'hara" })], 0)
+  await accept(db, [aTask({ client: 'ours' }), aTask({ client: 'theirs' }), aTask({ client: "o'hara" })], 0, 'test')
 })
 afterEach(async () => {
   await db.close()

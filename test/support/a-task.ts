@@ -20,6 +20,7 @@ export function aTask(change: Partial<NewTask> = {}): NewTask {
     runAt: null,
     delayMs: null,
     expiresAfterMs: null,
+    ahead: null,
     keys: [],
     ...change,
   }
