@@ -12,7 +12,6 @@ export interface Reply<Body> {
 
 export interface Client {
   post<Body>(path: string, body: unknown, requestId: string): Promise<Reply<Body>>
-  get<Body>(path: string): Promise<Body>
   close(): void
 }
 
@@ -64,11 +63,6 @@ export function createClient(origin: string, key: string, inFlight: number): Cli
         if (![429, 503].includes(answer.status) || turn > MOST_REPEATS) throw refused('POST', path, answer)
         await sleep(1_000 * (wait > 0 ? wait : 1))
       }
-    },
-    async get<Body>(path: string) {
-      const answer = await send('GET', path, {})
-      if (answer.status !== 200) throw refused('GET', path, answer)
-      return JSON.parse(answer.text) as Body
     },
     close: () => agent.destroy(),
   }

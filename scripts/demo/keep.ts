@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import type { StartedProcess } from '../servers/servers.ts'
 import { ROOT, type Role } from './platform.ts'
@@ -41,10 +41,12 @@ export interface Kept {
   readonly api: Role
   readonly consumers: readonly Role[]
   readonly servers: KeptServers
+  /** A request id worth asking about. */
+  readonly sample: string
 }
 
 /** Prints where everything is and how to end it. */
-export function printKept({ origin, key, api, consumers, servers }: Kept, print: (line: string) => void): void {
+export function printKept({ origin, key, api, consumers, servers, sample }: Kept, print: (line: string) => void): void {
   print(`All is left running (KEEP=1):
   API        ${origin}/api/v1/tasks   its description ${origin}/docs
   metrics    ${[api, ...consumers].map(({ metricsPort }) => `http://127.0.0.1:${metricsPort}/metrics`).join('  ')}
@@ -54,6 +56,7 @@ export function printKept({ origin, key, api, consumers, servers }: Kept, print:
 
 Try it:
   curl -H 'authorization: Bearer ${key}' '${origin}/api/v1/tasks?status=FAILED'
+  DATABASE_URL='${servers.databaseUrl}' ${relative(process.cwd(), process.execPath)} src/main.ts why ${sample}
 
 End it:
   make down`)

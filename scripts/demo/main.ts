@@ -79,9 +79,10 @@ async function demo(): Promise<boolean> {
   undo.push(() => ledger.close())
   undo.push(() => client.close())
 
-  const problems = await mainJob(planOf(run), client, ledger)
+  const why = (id: string): Promise<string> => runCommand(['why', id], env)
+  const { problems, sample } = await mainJob(planOf(run), client, ledger, why)
   for (const problem of problems.slice(0, 20)) print(`NOT AS PROMISED: ${problem}`)
-  if (KEEP) printKept({ origin, key, api, consumers, servers }, print)
+  if (KEEP) printKept({ origin, key, api, consumers, servers, sample }, print)
   return problems.length === 0
 }
 
@@ -112,7 +113,12 @@ async function startRoles(env: Environment, servers: KeptServers): Promise<[Role
   return roles
 }
 
-async function mainJob(plan: Plan, client: Client, ledger: Ledger): Promise<string[]> {
+async function mainJob(
+  plan: Plan,
+  client: Client,
+  ledger: Ledger,
+  why: (id: string) => Promise<string>,
+): Promise<{ problems: string[]; sample: string }> {
   const progress = createProgress()
   const begun = performance.now()
   const counters = { posted: 0 }
@@ -120,7 +126,8 @@ async function mainJob(plan: Plan, client: Client, ledger: Ledger): Promise<stri
   // The watch ends when all is finished; a refused post ends the demo first.
   const [posted, seconds] = await Promise.all([post(plan, client, counters), watching]).finally(() => progress.end())
   const [outcomes, friendships] = [await ledger.outcomes(run), await ledger.friendships(`${run}-`)]
-  return report({ plan, posted, outcomes, seconds, friendships, inFlight: IN_FLIGHT, client }, print)
+  const findings = { plan, posted, outcomes, seconds, friendships, inFlight: IN_FLIGHT, why }
+  return { problems: await report(findings, print), sample: posted.samples.get('never works')?.requestId ?? '' }
 }
 
 async function post(plan: Plan, client: Client, counters: { posted: number }): Promise<Posted> {

@@ -1,5 +1,4 @@
 // The end of the demo: what happened, in figures and in three looks at single tasks. Says whether all is as promised.
-import type { Client } from './client.ts'
 import { expectedFriendships, type Friendship } from './data.ts'
 import type { Outcomes } from './ledger.ts'
 import type { Plan, Post } from './plan.ts'
@@ -22,31 +21,8 @@ export interface Findings {
   readonly seconds: number
   readonly friendships: ReadonlyMap<string, Friendship>
   readonly inFlight: number
-  readonly client: Client
-}
-
-interface RequestJson {
-  readonly requestId: string
-  readonly tasks: readonly TaskJson[]
-}
-
-interface TaskJson {
-  readonly id: string
-  readonly name: string
-  readonly status: string
-  readonly why: string
-  readonly traceId: string
-  readonly result: unknown
-  readonly errorFingerprint: string | null
-  readonly attempts: readonly AttemptJson[]
-}
-
-interface AttemptJson {
-  readonly attempt: number
-  readonly startedAt: string
-  readonly outcome: string
-  readonly consumer: string
-  readonly error: { readonly name: string; readonly message: string } | null
+  /** Runs `nightshift why` and gives what it prints. */
+  readonly why: (id: string) => Promise<string>
 }
 
 /**
@@ -54,17 +30,17 @@ interface AttemptJson {
  * @returns one sentence for each thing that is not as promised; none when all is well
  */
 export async function report(findings: Findings, print: (line: string) => void): Promise<string[]> {
-  const { plan, posted, outcomes, client } = findings
-  const look = (kind: Post['kind']): Promise<RequestJson> =>
-    client.get<RequestJson>(`/api/v1/requests/${posted.samples.get(kind)?.requestId}`)
+  const { plan, posted, outcomes } = findings
+  const tell = (title: string, kind: Post['kind']): Promise<void> =>
+    printStory(print, title, posted.samples.get(kind)?.requestId ?? '', findings)
   const sums = sumsOf(findings)
 
   print('')
   printFigures(print, findings, sums)
   print('')
-  printTask(print, 'A retry climbing its ladder', await look('recovers'))
-  printTask(print, 'A dead letter, explained', await look('never works'))
-  printTask(print, 'A request, looked up by its id', await look('conversation'))
+  await tell('A retry climbing its ladder', 'recovers')
+  await tell('A dead letter, explained', 'never works')
+  await tell('A request, looked up by its id', 'conversation')
   return [...problemsOf(plan, posted, outcomes), ...sums.wrong]
 }
 
@@ -91,22 +67,11 @@ function printFigures(print: (line: string) => void, findings: Findings, sums: R
   for (const [head = '', text] of lines) print(`${head.padEnd(12)} ${text}`)
 }
 
-function printTask(print: (line: string) => void, title: string, { requestId, tasks }: RequestJson): void {
-  const task = tasks[0]
-  if (!task) return
-  print(title)
-  print(`  GET /api/v1/requests/${requestId}`)
-  print(`  ${task.name} ${task.id}: ${task.status}`)
-  const begin = Date.parse(task.attempts[0]?.startedAt ?? '')
-  for (const { attempt, startedAt, outcome, consumer, error } of task.attempts) {
-    const at = `+${((Date.parse(startedAt) - begin) / 1_000).toFixed(1)} s`
-    print(`    attempt ${attempt}  ${at.padStart(7)}  ${consumer}  ${outcome}${error ? `: ${error.message}` : ''}`)
-  }
-  print(`  Why: ${task.why}`)
-  if (task.errorFingerprint !== null)
-    print(`  Fingerprint ${task.errorFingerprint} groups it with those that failed alike.`)
-  if (task.status === 'SUCCESS') print(`  Result: ${JSON.stringify(task.result)}`)
-  print(`  Trace ${task.traceId}`)
+/** Tells one story as an engineer gets to see it who has nothing but the id. */
+async function printStory(print: (line: string) => void, title: string, requestId: string, { why }: Findings) {
+  print(`${title}:`)
+  print(`$ nightshift why ${requestId}`)
+  for (const line of (await why(requestId)).split('\n')) print(`  ${line}`.trimEnd())
   print('')
 }
 

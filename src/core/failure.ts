@@ -15,7 +15,7 @@ export function failureOf(thrown: unknown): Failure {
     return { name: 'NonError', message: storableText(`a handler threw ${typeof thrown}: ${String(thrown)}`, 2_000) }
   }
   const name = readText(thrown, 'name') ?? 'Error'
-  const message = readText(thrown, 'message') ?? '(no message)'
+  const message = readText(thrown, 'message') || errorsText(thrown) || '(no message)'
   const stack = readText(thrown, 'stack')
   const cause = causeText(thrown)
   return {
@@ -58,8 +58,21 @@ function causeText(object: object): string | undefined {
     const cause: unknown = Reflect.get(object, 'cause')
     if (cause === undefined || cause === null) return undefined
     if (typeof cause !== 'object') return String(cause)
-    return `${readText(cause, 'name') ?? 'Error'}: ${readText(cause, 'message') ?? '(no message)'}`
+    const message = readText(cause, 'message') || errorsText(cause) || '(no message)'
+    return `${readText(cause, 'name') ?? 'Error'}: ${message}`
   } catch {
     return undefined
+  }
+}
+
+/** A host name with several addresses fails as an AggregateError, which has no message of its own, only those of each. */
+function errorsText(object: object): string {
+  try {
+    const errors: unknown = Reflect.get(object, 'errors')
+    if (!Array.isArray(errors)) return ''
+    const told = errors.slice(0, 10).filter((each): each is object => typeof each === 'object' && each !== null)
+    return told.map((each) => readText(each, 'message') ?? '').join('; ')
+  } catch {
+    return ''
   }
 }

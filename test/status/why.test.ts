@@ -1,5 +1,7 @@
 // The sentence why: each rule on the facts it is for. docs/why.md has the same rules as a table.
 import { expect, test } from 'vitest'
+import { freePort } from '../../scripts/servers/ports.ts'
+import { failureOf } from '../../src/core/failure.ts'
 import type { AttemptJson, TaskJson } from '../../src/status/task-json.ts'
 import { type Story, whyOf } from '../../src/status/why.ts'
 import { causeOf } from '../../src/status/why-failed.ts'
@@ -402,4 +404,15 @@ test.each([
   [{ message: 'the account is closed' }, 'Error: the account is closed'],
 ])('an error is named by what it was about: %o', (about, says) => {
   expect(causeOf({ name: 'Error', ...about })).toBe(says)
+})
+
+test('a dependency that refuses is named as Node tells it: by one address, or by the several of its name', async () => {
+  const port = await freePort()
+  const refused = await fetch(`http://127.0.0.1:${port}/`).catch((reason: unknown) => reason)
+  const each = ['::1', '127.0.0.1'].map((host) => new Error(`connect ECONNREFUSED ${host}:${port}`))
+
+  expect(causeOf(failureOf(refused))).toBe(`connection refused by 127.0.0.1:${port} (TypeError: fetch failed)`)
+  for (const thrown of [new AggregateError(each), new Error('fetch failed', { cause: new AggregateError(each) })]) {
+    expect(causeOf(failureOf(thrown))).toMatch(new RegExp(`^connection refused by ::1:${port} \\(`))
+  }
 })
