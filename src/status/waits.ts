@@ -14,8 +14,8 @@ import type { Viewer } from '../store/viewer.ts'
 import type { TaskJson } from './task-json.ts'
 import { type Wait, WORTH_SAYING_MS } from './why-waited.ts'
 
-/** Of so many tasks of one request it is read who stood before them; of the others the sentence leaves it out. */
-const MOST_CROWDS = 5
+/** Of so many tasks of one request it is counted who stands before them; of the others the sentence leaves it out. */
+const MOST_COUNTED = 5
 /** Who was before it is no answer when hardly anybody was. */
 const CROWD_FROM = 10
 
@@ -60,10 +60,11 @@ export async function readWaits(
     lasting.length === 0 ? new Map<string, OutboxView>() : readUnpublished(db, ids, dueFrom),
   ])
   const waits = new Map<string, Wait>()
-  let crowds = 0
+  let counted = 0
   for (const { task, span } of spans) {
-    const ahead = await aheadOf(db, task, span, stands.get(task.id), crowds < MOST_CROWDS)
-    const isCrowded = span.attempt === 1 && (ahead ?? 0) >= CROWD_FROM && crowds++ < MOST_CROWDS
+    const ahead = await aheadOf(db, task, span, stands.get(task.id), counted < MOST_COUNTED)
+    const isCrowded = span.attempt === 1 && (ahead ?? 0) >= CROWD_FROM && counted < MOST_COUNTED
+    if (isCrowded || !span.isOver) counted += 1
     const crowd = isCrowded ? await readCrowd(db, task.id, task.queue, ahead as number) : undefined
     const around = surroundings.get(task.id) as Surroundings
     waits.set(task.id, {
@@ -122,8 +123,8 @@ async function aheadOf(
   stand: Stand | undefined,
   mayCount: boolean,
 ): Promise<number | null> {
-  if (!span.isOver && mayCount) return (await tasksAhead(db, task.id)) ?? null
-  return span.attempt === 1 ? (stand?.ahead ?? null) : null
+  if (span.isOver) return span.attempt === 1 ? (stand?.ahead ?? null) : null
+  return mayCount ? ((await tasksAhead(db, task.id)) ?? null) : null
 }
 
 /** Another client's name is nobody's business but the operators'. */

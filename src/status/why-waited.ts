@@ -71,22 +71,25 @@ function unknownOf({ consumersAfter, nextPublishAt, published }: Wait, queue: st
 }
 
 function publishedLate(wait: Wait): string | undefined {
-  const { from, to, publishedAt, absence, refusals, nextPublishAt, knowing, consumersAfter } = wait
-  const isMissing = wait.published === 'no'
-  const late = isMissing ? Date.parse(to) - Date.parse(from) : Date.parse(publishedAt ?? from) - Date.parse(from)
-  if (late < WORTH_SAYING_MS) return undefined
-  const notYet = isMissing ? 'its message is not published' : `its message was published only at ${publishedAt}`
-  if (absence !== null) {
-    const { state, since, process } = absence
-    const how = state === 'blocked' ? 'RabbitMQ took no messages' : 'RabbitMQ could not be reached'
-    return `${notYet}: ${how} since ${since}, as ${process} saw it`
-  }
-  if (!isMissing) return `${notYet}, and the facts do not tell why`
+  if (wait.published === 'no') return notPublished(wait)
+  const { from, publishedAt, absence } = wait
+  if (publishedAt === null || Date.parse(publishedAt) - Date.parse(from) < WORTH_SAYING_MS) return undefined
+  return `its message was published only at ${publishedAt}${absence ? `: ${absenceText(absence)}` : ', and the facts do not tell why'}`
+}
+
+function notPublished({ to, absence, refusals, nextPublishAt, knowing, consumersAfter }: Wait): string | undefined {
   if (refusals > 0)
     return `the broker did not take its message (refused or returned ${timesWords(refusals)}), tried next at ${nextPublishAt}`
-  // Parked by a consumer that does not know the task type: said below.
-  if (consumersAfter > 0 && knowing === 0) return undefined
-  return `${notYet}, next at ${nextPublishAt}, and the facts do not tell why`
+  // What is due later does not wait for the broker. A consumer that does not know the task type put it off: said below.
+  const isPutOff = nextPublishAt !== null && nextPublishAt > to
+  if (isPutOff && consumersAfter > 0 && knowing === 0) return undefined
+  if (absence !== null && !isPutOff) return `its message is not published: ${absenceText(absence)}`
+  return `its message is not published, next at ${nextPublishAt}, and the facts do not tell why`
+}
+
+function absenceText({ state, since, process }: NonNullable<Wait['absence']>): string {
+  const how = state === 'blocked' ? 'RabbitMQ took no messages' : 'RabbitMQ could not be reached'
+  return `${how} since ${since}, as ${process} saw it`
 }
 
 function behindOf({ ahead, crowd }: Wait): string | undefined {

@@ -88,7 +88,7 @@ interface Clause {
 
 /** What led there, oldest first. */
 function clausesOf(task: TaskJson, { runAt, wait, operations }: Story): string[] {
-  const clauses: Clause[] = groupsOf(task.attempts).map(([first, last]) => ({
+  const clauses: Clause[] = groupsOf(task.attempts, operations).map(([first, last]) => ({
     at: Date.parse(last.endedAt),
     text: alikeEndOf(first, last),
   }))
@@ -112,13 +112,18 @@ function clausesOf(task: TaskJson, { runAt, wait, operations }: Story): string[]
   return clauses.sort((a, b) => a.at - b.at).map(({ text }) => text)
 }
 
-/** Joins attempts that ended alike one after the other. The success at the end is said already. */
-function groupsOf(attempts: readonly AttemptJson[]): [AttemptJson, AttemptJson][] {
+/** Joins attempts that ended alike one after the other, with no redrive between. The success at the end is said already. */
+function groupsOf(
+  attempts: readonly AttemptJson[],
+  operations: readonly OperationView[],
+): [AttemptJson, AttemptJson][] {
+  const isBetween = (a: AttemptJson, b: AttemptJson): boolean =>
+    operations.some(({ at }) => at.getTime() >= Date.parse(a.endedAt) && at.getTime() <= Date.parse(b.startedAt))
   const groups: [AttemptJson, AttemptJson][] = []
   for (const attempt of attempts) {
     const group = groups.at(-1)
     if (attempt === attempts.at(-1) && ['success', 'cancelled'].includes(attempt.outcome)) continue
-    if (group && endedAlike(group[1], attempt)) group[1] = attempt
+    if (group && endedAlike(group[1], attempt) && !isBetween(group[1], attempt)) group[1] = attempt
     else groups.push([attempt, attempt])
   }
   return groups

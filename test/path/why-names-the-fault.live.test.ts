@@ -85,19 +85,19 @@ test('what waits says for what, and what waited for what it had been', async () 
       ' behind \\d+ tasks, 100 % of them from billing, and no consumer of queue trial lives',
     ),
   )
-  proxy.refuse()
-  await submit(api, echo, { 'x-request-id': 'away' })
-
-  const later = await untilWhy('later', sentence('It waits for its time, ', MOMENT, ', as it was asked to'))
   const unknown = sentence(
     'It waits .* of queue conversations .*: the one living consumer of queue conversations does not know this task type, so it is offered again at ',
     MOMENT,
   )
   await untilWhy('unknown', unknown)
+  proxy.refuse()
+  await submit(api, echo, { 'x-request-id': 'away' })
+
+  const later = await untilWhy('later', sentence('It waits for its time, ', MOMENT, ', as it was asked to'))
   const unreachable = `RabbitMQ could not be reached since ${MOMENT}, as api-1 saw it`
   await untilWhy(
     'away',
-    sentence('It waits .*: it has waited ', LONG, '.*: its message is not published: ', unreachable, '.*'),
+    sentence('It waits .*: it has waited ', LONG, '(?:: |.*, and )its message is not published: ', unreachable, '.*'),
   )
   proxy.pass()
   await aConsumer('worker')
@@ -109,7 +109,16 @@ test('what waits says for what, and what waited for what it had been', async () 
   )
   const away = await untilWhy(
     'away',
-    sentence(done, LONG, '.*its message was published only at ', MOMENT, ': ', unreachable, ', and ', late),
+    sentence(
+      done,
+      LONG,
+      '(?:: |.*, and )its message was published only at ',
+      MOMENT,
+      ': ',
+      unreachable,
+      ', and ',
+      late,
+    ),
   )
 
   expect(later.status).toBe('PENDING')
@@ -152,7 +161,12 @@ test('each end of an attempt is named: an error, a bad payload, a stop, a death,
   await call(api, 'POST', `/api/v1/tasks/${dead}/retry`, { reason: 'search is back' }, { 'x-request-id': 'again' })
   await untilWhy(
     'again',
-    sentence('It succeeded at attempt 2: ', refusal, '; anonymous \\(search is back\\) sent it round again'),
+    sentence(
+      'It failed for good at attempt 2, .*: ',
+      refusal,
+      '; anonymous \\(search is back\\) sent it round again; ',
+      'attempt 2 failed: .*',
+    ),
   )
 
   const running = (attempt: number, on: string) => untilWhy('long', new RegExp(`^Attempt ${attempt} runs on ${on} `))

@@ -259,6 +259,19 @@ const CASES: readonly { about: string; facts: Partial<TaskJson>; story?: Partial
     says: 'It succeeded at attempt 2: attempt 1 failed: TypeError: no such bot; ops (the bot is back) sent it round again.',
   },
   {
+    about: 'the same failure before and after a redrive',
+    facts: {
+      ...over,
+      status: 'FAILED',
+      attempt: 2,
+      failures: 1,
+      failureReason: 'non_retryable',
+      attempts: [failed(1), failed(2)],
+    },
+    story: { operations: [operation('redrive', '2026-01-01T11:01:30.000Z')] },
+    says: 'It failed for good at attempt 2, because its error says that repeating cannot help: attempt 1 failed: TypeError: no such bot; ops sent it round again; attempt 2 failed: TypeError: no such bot.',
+  },
+  {
     about: 'more than can be said',
     facts: {
       ...over,
