@@ -82,6 +82,7 @@ async function demo(): Promise<boolean> {
   const why = (id: string): Promise<string> => runCommand(['why', id], env)
   const { problems, sample } = await mainJob(planOf(run), client, ledger, why)
   for (const problem of problems.slice(0, 20)) print(`NOT AS PROMISED: ${problem}`)
+  if (!KEEP) print('`KEEP=1 make demo` leaves all running, and prints the command to ask for any other id.')
   if (KEEP) printKept({ origin, key, api, consumers, servers, sample }, print)
   return problems.length === 0
 }

@@ -62,7 +62,7 @@ function acceptedText(task: TaskJson, stand: Stand | undefined): string {
     `from ${task.client} into queue ${task.queue}`,
     ...(acceptedBy ? [`by ${acceptedBy}`] : []),
     ...(idempotencyKey ? [keyText(idempotencyKey)] : []),
-    ...(ahead == null ? [] : [ahead === 0 ? 'nothing before it' : `${numberWords(ahead)} before it`]),
+    ...(ahead == null ? [] : [ahead === 0 ? 'nothing before it' : `up to ${numberWords(ahead)} before it`]),
     ...(runAt ? [`to begin at ${runAt.toISOString()}`] : []),
   ].join(', ')
 }

@@ -92,9 +92,10 @@ function absenceText({ state, since, process }: NonNullable<Wait['absence']>): s
   return `${how} since ${since}, as ${process} saw it`
 }
 
-function behindOf({ ahead, crowd }: Wait): string | undefined {
+/** Of a wait that is over, the gateway's figure of when it accepted the task, which counts what came since it last looked. */
+function behindOf({ ahead, crowd, isOver }: Wait): string | undefined {
   if (ahead === null || ahead === 0) return undefined
-  const tasks = countWords(ahead, 'task')
+  const tasks = `${isOver ? 'up to ' : ''}${countWords(ahead, 'task')}`
   if (crowd === null) return tasks
   const percent = Math.round(crowd.share * 100)
   const of = crowd.sampled >= ahead ? 'of them' : `of the last ${numberWords(crowd.sampled)} of them`

@@ -200,10 +200,10 @@ const SEARCHED = 5_000
 const CROWD_TEXT = `
   select client, count(*)::int as tasks from (
     select client from (
-      select client, queue from task
+      select client, queue, run_at from task
        where id < $1 and id >= id_floor((select created_at from task where id = $1) - interval '1 day')
        order by id desc limit ${SEARCHED}
-    ) before where queue = $2 limit least($3::int, ${SAMPLE})
+    ) before where queue = $2 and run_at is null limit least($3::int, ${SAMPLE})
   ) crowd group by client order by tasks desc, client`
 
 /** Reads who sent the tasks that were accepted just before a task; undefined when none were found. */

@@ -77,7 +77,7 @@ test('a task that runs after a failure and a redrive', () => {
     {
       at: at(0),
       event: 'accepted',
-      detail: 'from shop into queue trial, by api-1, idempotency key order-17, 1 200 before it',
+      detail: 'from shop into queue trial, by api-1, idempotency key order-17, up to 1 200 before it',
     },
     { at: at(0), event: 'published', attempt: 1, detail: 'to the broker' },
     { at: at(4), event: 'attempt_started', attempt: 1, detail: 'by c-1 1.0, 4.0 s after it was due' },

@@ -294,13 +294,13 @@ const CASES: readonly { about: string; facts: Partial<TaskJson>; story?: Partial
     about: 'a flood',
     facts: success,
     story: { wait: { ...past, ahead: 82_000, crowd: { client: 'billing', share: 0.966, sampled: 2_000 } } },
-    says: 'It succeeded at the first attempt: it waited 14 min behind 82 000 tasks, 97 % of the last 2 000 of them from billing.',
+    says: 'It succeeded at the first attempt: it waited 14 min behind up to 82 000 tasks, 97 % of the last 2 000 of them from billing.',
   },
   {
     about: 'others before it',
     facts: success,
     story: { wait: { ...past, ahead: 40, crowd: { client: 'billing', share: 1, sampled: 40 } } },
-    says: 'It succeeded at the first attempt: it waited 14 min behind 40 tasks, 100 % of them from billing.',
+    says: 'It succeeded at the first attempt: it waited 14 min behind up to 40 tasks, 100 % of them from billing.',
   },
   {
     about: 'nothing that is known',
@@ -324,7 +324,7 @@ const CASES: readonly { about: string; facts: Partial<TaskJson>; story?: Partial
     about: 'the broker away, which kept nobody waiting',
     facts: success,
     story: { wait: { ...past, absence: away, ahead: 7 } },
-    says: 'It succeeded at the first attempt: it waited 14 min behind 7 tasks.',
+    says: 'It succeeded at the first attempt: it waited 14 min behind up to 7 tasks.',
   },
   {
     about: 'published late for no known reason',
