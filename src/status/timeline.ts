@@ -77,7 +77,7 @@ function attemptEvents(task: TaskJson, attempt: AttemptJson): TimelineEvent[] {
   const { attempt: number, startedAt, endedAt, outcome, error, errorFingerprint, consumer, version, nextAt } = attempt
   const took = durationWords(Date.parse(endedAt) - Date.parse(startedAt))
   const group = error !== null && errorFingerprint !== null ? `, fingerprint ${errorFingerprint}` : ''
-  const ended = `${outcome} after ${took}${error ? `: ${causeOf(error)}${group}` : ''}`
+  const ended = `${outcome.replace('_', ' ')} after ${took}${error ? `: ${causeOf(error)}${group}` : ''}`
   const by = `by ${consumer}${version === '' ? '' : ` ${version}`}`
   const started = `${by}, ${waitText(attempt.dueAt, startedAt)}`
   return [
