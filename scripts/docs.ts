@@ -44,9 +44,14 @@ function settingsTable(): string[] {
 }
 
 function rowOf(key: string, { name, fallback, bounds, says, secret }: Setting): string {
-  const usual = key === 'consumerName' ? 'the host name' : fallback === undefined ? 'must be set' : `\`${fallback}\``
+  const usual = key === 'consumerName' ? 'the host name' : usualOf(fallback)
   const sentence = secret ? `${says} Secret: never printed.` : says
   return `| ${[`\`${name}\``, usual, bounds, sentence].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function usualOf(fallback: string | undefined): string {
+  if (fallback === undefined) return 'must be set'
+  return fallback === '' ? 'not set' : `\`${fallback}\``
 }
 
 export interface PromiseTest {

@@ -18,8 +18,11 @@ import { VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
-import type { Readiness } from '../runtime/metrics-server.ts'
+import type { Page, Readiness } from '../runtime/metrics-server.ts'
 import type { Service } from '../runtime/service.ts'
+import { createDeletionCost } from '../scaling/deletion-cost.ts'
+import { createScalingPage } from '../scaling/endpoint.ts'
+import { createFigures } from '../scaling/figures.ts'
 import { withDocs } from '../status/docs.ts'
 import { readinessOf } from '../status/health.ts'
 import { createStatusRoutes } from '../status/routes.ts'
@@ -35,6 +38,8 @@ import { queuesOf, rungsOf } from './rungs.ts'
 export interface BuiltApi {
   readonly services: readonly Service[]
   readonly http: HttpServer
+  /** What it serves on the metrics port, by path. */
+  readonly pages: ReadonlyMap<string, Page>
   ready(): Promise<Readiness>
 }
 
@@ -139,9 +144,11 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       createAuditor({ db, depth, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
       createRetention({ db, resultTtlMs, taskRetentionMs, log }),
       createGauges({ db, log }),
+      ...(config.podDeletionCost === 'true' ? [createDeletionCost({ db, namespace: config.podNamespace, log })] : []),
       waiter,
       http,
     ],
+    pages: new Map([['/scaling', createScalingPage(queues, createFigures({ db, depth, queues }))]]),
     ready: () => readinessOf(db),
   }
 }

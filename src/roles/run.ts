@@ -17,13 +17,14 @@ export async function runRole(role: Role): Promise<number> {
   // Loaded by role, so that an api never loads a handler.
   const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, log)
   const consumer = role === 'api' ? undefined : (await import('./consumer.ts')).buildConsumer(config, log)
-  const metricsServer = createMetricsServer(config.httpHost, config.metricsPort, async () => {
+  const ready = async (): Promise<Readiness> => {
     const parts = await Promise.all([api?.ready(), consumer?.ready()])
     return parts.reduce<Readiness>(
       (all, part) => ({ ready: all.ready && (part?.ready ?? true), checks: { ...all.checks, ...part?.checks } }),
       { ready: true, checks: {} },
     )
-  })
+  }
+  const metricsServer = createMetricsServer(config.httpHost, config.metricsPort, ready, api?.pages)
   const announce: Service = {
     name: 'announcement',
     start: async () => {

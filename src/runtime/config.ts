@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { editsBetween } from '../core/nearest.ts'
-import { type Config, SETTINGS, type Setting } from './settings.ts'
+import type { Setting } from './setting-kinds.ts'
+import { type Config, SETTINGS } from './settings.ts'
 
 export type { Config } from './settings.ts'
 

@@ -15,18 +15,39 @@ export interface MetricsServer extends Service {
   readonly port: number
 }
 
-/** Serves the registry and the process's own health. `ready` must not throw and should answer within a second. */
-export function createMetricsServer(host: string, port: number, ready: () => Promise<Readiness>): MetricsServer {
+export interface PageAnswer {
+  readonly status: number
+  /** The content type. */
+  readonly type: string
+  readonly body: string
+}
+
+/** Answers one path of the metrics port; must not throw. */
+export type Page = (query: URLSearchParams) => Promise<PageAnswer>
+
+/**
+ * Serves the registry, the process's own health, and the role's own pages by path. `ready` must not throw and should
+ * answer within a second.
+ */
+export function createMetricsServer(
+  host: string,
+  port: number,
+  ready: () => Promise<Readiness>,
+  pages: ReadonlyMap<string, Page> = new Map(),
+): MetricsServer {
   let server: Server | undefined
 
-  async function answer(path: string): Promise<{ status: number; type: string; body: string }> {
+  async function answer({ pathname: path, searchParams }: URL): Promise<PageAnswer> {
+    const page = pages.get(path)
+    if (page) return page(searchParams)
     if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() }
     if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"live":true}' }
     if (path === '/health/ready') {
       const readiness = await ready()
       return { status: readiness.ready ? 200 : 503, type: 'application/json', body: JSON.stringify(readiness) }
     }
-    return { status: 404, type: 'text/plain', body: 'here are /metrics, /health/live and /health/ready\n' }
+    const here = ['/metrics', '/health/live', '/health/ready', ...pages.keys()]
+    return { status: 404, type: 'text/plain', body: `here are ${here.join(', ')}\n` }
   }
 
   return {
@@ -37,7 +58,7 @@ export function createMetricsServer(host: string, port: number, ready: () => Pro
     async start() {
       if (server) return
       const made = createServer((request, response) => {
-        answer(new URL(request.url ?? '/', 'http://localhost').pathname).then(
+        answer(new URL(request.url ?? '/', 'http://localhost')).then(
           ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
           () => response.writeHead(500).end(),
         )

@@ -104,6 +104,16 @@ export const metrics = {
     'unaccounted_tasks',
     'Tasks found lost and not yet offered again. Not 0 for long: the auditor does not run.',
   ),
+  podDeletionCosts: counter(
+    'pod_deletion_costs_total',
+    'Deletion costs of pods by result. failed rising: the API server is away or the api may not patch pods.',
+    ['result'],
+  ),
+  doctorFindings: gauge(
+    'doctor_findings',
+    'What the doctor found at its last look, by level. Any problem: see /health/ready or run nightshift doctor.',
+    ['level'],
+  ),
   leasesLost: counter('leases_lost_total', 'Leases this consumer lost. Any: stalls, or PostgreSQL was away.'),
 }
 

@@ -1,88 +1,16 @@
 /** The settings: one table of name, bounds, default and sentence. `make docs` writes docs/settings.md from here. */
 import { hostname } from 'node:os'
-import { checkLadder, QUEUE_PATTERN } from '../core/contract.ts'
-import { parseDuration } from '../core/duration.ts'
-
-export interface Setting<Value> {
-  /** The environment variable. `<NAME>_FILE` may name a file that holds the value instead. */
-  readonly name: string
-  /** What is used when it is not set; absent when it must be set. */
-  readonly fallback?: string
-  readonly bounds: string
-  readonly says: string
-  readonly secret?: true
-  /** @throws Error whose message follows the name: "must be …" */
-  readonly parse: (text: string) => Value
-}
-
-const wholeNumber =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (!/^\d+$/.test(text) || value < least || value > most) {
-      throw new Error(`must be a whole number from ${least} to ${most}, not "${text}"`)
-    }
-    return value
-  }
-
-const oneOf =
-  <const Word extends string>(...words: Word[]) =>
-  (text: string): Word => {
-    if (!words.includes(text as Word)) throw new Error(`must be one of ${words.join(', ')}, not "${text}"`)
-    return text as Word
-  }
-
-const urlOf =
-  (...protocols: string[]) =>
-  (text: string): string => {
-    const url = URL.parse(text)
-    if (!url || !protocols.includes(url.protocol)) {
-      throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`)
-    }
-    return text
-  }
-
-const durationBetween =
-  (least: string, most: string) =>
-  (text: string): number => {
-    const refuse = (): never => {
-      throw new Error(`must be a duration from ${least} to ${most} such as 90s, 5m or 24h, not "${text}"`)
-    }
-    try {
-      const ms = parseDuration(text)
-      return ms < parseDuration(least) || ms > parseDuration(most) ? refuse() : ms
-    } catch {
-      return refuse()
-    }
-  }
-
-function ladder(text: string): readonly number[] {
-  try {
-    const rungs = text.split(',').map((rung) => parseDuration(rung.trim()))
-    checkLadder(rungs, (what) => {
-      throw new Error(what)
-    })
-    return rungs
-  } catch (error) {
-    throw new Error(`must be durations joined by commas, such as 1m,5m,30m: ${(error as Error).message}`)
-  }
-}
-
-function queueSlots(text: string): ReadonlyMap<string, number> {
-  const slots = new Map<string, number>()
-  for (const part of text.split(',')) {
-    const [queue = '', count = ''] = part.trim().split(':')
-    if (!QUEUE_PATTERN.test(queue) || !/^\d+$/.test(count) || Number(count) < 1 || Number(count) > 2_000) {
-      throw new Error(
-        `must be queue:slots pairs joined by commas, such as conversations:20,documents:5 (slots 1-2000), not "${part}"`,
-      )
-    }
-    slots.set(queue, Number(count))
-  }
-  return slots
-}
-
-const anyText = (text: string): string => text
+import {
+  anyText,
+  durationBetween,
+  ladder,
+  oneOf,
+  optional,
+  queueSlots,
+  type Setting,
+  urlOf,
+  wholeNumber,
+} from './setting-kinds.ts'
 
 export const SETTINGS = {
   databaseUrl: {
@@ -98,6 +26,14 @@ export const SETTINGS = {
     says: 'The RabbitMQ virtual host, version 3.10 or later.',
     secret: true,
     parse: urlOf('amqp:', 'amqps:'),
+  },
+  managementUrl: {
+    name: 'NIGHTSHIFT_MANAGEMENT_URL',
+    fallback: '',
+    bounds: 'http:// or https:// URL',
+    says: 'The management API of RabbitMQ, for `nightshift doctor`. Without user and password those of AMQP_URL are used.',
+    secret: true,
+    parse: optional(urlOf('http:', 'https:')),
   },
   httpHost: {
     name: 'NIGHTSHIFT_HTTP_HOST',
@@ -224,6 +160,27 @@ export const SETTINGS = {
     bounds: 'a name',
     says: 'What this consumer is called in the history of attempts; in Kubernetes the pod name.',
     parse: anyText,
+  },
+  maxReplicas: {
+    name: 'NIGHTSHIFT_MAX_REPLICAS',
+    fallback: '',
+    bounds: '1-100000',
+    says: 'The most consumers that may run at once, for `nightshift doctor` to count connections by.',
+    parse: optional(wholeNumber(1, 100_000)),
+  },
+  podDeletionCost: {
+    name: 'NIGHTSHIFT_POD_DELETION_COST',
+    fallback: 'false',
+    bounds: 'true, false',
+    says: 'true: the api writes how busy each consumer is to its pod, so that Kubernetes ends idle ones first.',
+    parse: oneOf('true', 'false'),
+  },
+  podNamespace: {
+    name: 'NIGHTSHIFT_POD_NAMESPACE',
+    fallback: '',
+    bounds: 'a name',
+    says: 'The namespace of the consumers’ pods; without it that of the service account.',
+    parse: optional(anyText),
   },
   trialTasks: {
     name: 'NIGHTSHIFT_TRIAL_TASKS',

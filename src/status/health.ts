@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Answer, type Route, route } from '../http/route.ts'
 import type { Readiness } from '../runtime/metrics-server.ts'
+import { remembered } from '../runtime/remembered.ts'
 import type { Db } from '../store/db.ts'
 import { consumersAlive, databaseTime, queueHealth } from '../store/health.ts'
 import { isMigrated } from '../store/migrate.ts'
@@ -59,8 +60,8 @@ export async function readinessOf(db: Db): Promise<Readiness> {
 
 /** Makes the routes. */
 export function createHealthRoutes({ db, broker }: HealthRoutesOptions): Route[] {
-  const readiness = remembered(() => readinessOf(db))
-  const consumers = remembered(() => consumersOf(db, broker))
+  const readiness = remembered(REMEMBERED_MS, () => readinessOf(db))
+  const consumers = remembered(REMEMBERED_MS, () => consumersOf(db, broker))
   return [
     route({
       method: 'get',
@@ -131,13 +132,4 @@ async function consumersOf(db: Db, broker: HealthRoutesOptions['broker']): Promi
   ]
   const ok = problems.length === 0
   return { status: ok ? 200 : 503, body: { ok, problems, broker: state, consumers: alive.length, queues } }
-}
-
-/** Asks again only after a second; those who ask meanwhile share one answer. */
-function remembered<Value>(ask: () => Promise<Value>): () => Promise<Value> {
-  let last: { readonly answer: Promise<Value>; readonly until: number } | undefined
-  return () => {
-    if (!last || last.until < performance.now()) last = { answer: ask(), until: performance.now() + REMEMBERED_MS }
-    return last.answer
-  }
 }

@@ -28,23 +28,30 @@ export async function beginLife(db: Queryable, life: Life): Promise<void> {
   await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds, life.tasks])
 }
 
+/** $1 the life, $2 seconds of a lease, $3 what it has in hand, $4 what it has begun. */
 const RENEW = {
   name: 'renew_lease',
   text: `
-    with renewed as (
-      update consumer set lease_until = clock_timestamp() + $2::int * interval '1 s', begun = $4::jsonb
+    with held as materialized (
+      select h.id, u.queue, u.started_at
+        from jsonb_to_recordset($3::jsonb) as h(id uuid, attempt int)
+        left join unfinished u on u.task_id = h.id and u.attempt = h.attempt and u.holder = $1 and u.status = 'RUNNING'
+    ), renewed as (
+      update consumer
+         set lease_until = clock_timestamp() + $2::int * interval '1 s', begun = $4::jsonb,
+             running = (select coalesce(jsonb_object_agg(queue, attempts), '{}')
+                          from (select queue, count(*) as attempts from held where queue is not null group by queue) q),
+             running_since = (select min(started_at) from held)
        where id = $1 and ended_at is null and lease_until > clock_timestamp()
       returning id
     )
-    select exists (select from renewed) as "isAlive",
-           array(select h.id from jsonb_to_recordset($3::jsonb) as h(id uuid, attempt int)
-                  where not exists (select from unfinished u where u.task_id = h.id and u.attempt = h.attempt
-                                       and u.holder = $1 and u.status = 'RUNNING')) as lost`,
+    select exists (select from renewed) as "isAlive", array(select id from held where queue is null) as lost`,
 }
 
 /**
- * Renews the lease, tells how many attempts this life has begun by queue, and says which of the attempts in hand are no longer this consumer's (cancelled, or taken back).
- * An attempt whose settle is under way may be named too.
+ * Renews the lease, tells how many attempts this life has begun by queue, notes which of those in hand run by the table,
+ * and says which are no longer this consumer's (cancelled, or taken back). An attempt whose settle is under way may be
+ * named too.
  */
 export async function renewLease(
   db: Queryable,

@@ -1,0 +1,90 @@
+/** What a setting is, and the kinds of values that settings have: how each is read, and what is said when it is wrong. */
+import { checkLadder, QUEUE_PATTERN } from '../core/contract.ts'
+import { parseDuration } from '../core/duration.ts'
+
+export interface Setting<Value> {
+  /** The environment variable. `<NAME>_FILE` may name a file that holds the value instead. */
+  readonly name: string
+  /** What is used when it is not set; absent when it must be set. */
+  readonly fallback?: string
+  readonly bounds: string
+  readonly says: string
+  readonly secret?: true
+  /** @throws Error whose message follows the name: "must be …" */
+  readonly parse: (text: string) => Value
+}
+
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new Error(`must be a whole number from ${least} to ${most}, not "${text}"`)
+    }
+    return value
+  }
+
+export const oneOf =
+  <const Word extends string>(...words: Word[]) =>
+  (text: string): Word => {
+    if (!words.includes(text as Word)) throw new Error(`must be one of ${words.join(', ')}, not "${text}"`)
+    return text as Word
+  }
+
+export const urlOf =
+  (...protocols: string[]) =>
+  (text: string): string => {
+    const url = URL.parse(text)
+    if (!url || !protocols.includes(url.protocol)) {
+      throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`)
+    }
+    return text
+  }
+
+export const durationBetween =
+  (least: string, most: string) =>
+  (text: string): number => {
+    const refuse = (): never => {
+      throw new Error(`must be a duration from ${least} to ${most} such as 90s, 5m or 24h, not "${text}"`)
+    }
+    try {
+      const ms = parseDuration(text)
+      return ms < parseDuration(least) || ms > parseDuration(most) ? refuse() : ms
+    } catch {
+      return refuse()
+    }
+  }
+
+export function ladder(text: string): readonly number[] {
+  try {
+    const rungs = text.split(',').map((rung) => parseDuration(rung.trim()))
+    checkLadder(rungs, (what) => {
+      throw new Error(what)
+    })
+    return rungs
+  } catch (error) {
+    throw new Error(`must be durations joined by commas, such as 1m,5m,30m: ${(error as Error).message}`)
+  }
+}
+
+export function queueSlots(text: string): ReadonlyMap<string, number> {
+  const slots = new Map<string, number>()
+  for (const part of text.split(',')) {
+    const [queue = '', count = ''] = part.trim().split(':')
+    if (!QUEUE_PATTERN.test(queue) || !/^\d+$/.test(count) || Number(count) < 1 || Number(count) > 2_000) {
+      throw new Error(
+        `must be queue:slots pairs joined by commas, such as conversations:20,documents:5 (slots 1-2000), not "${part}"`,
+      )
+    }
+    slots.set(queue, Number(count))
+  }
+  return slots
+}
+
+/** For a setting whose fallback is the empty text: what it is about is then not done. */
+export const optional =
+  <Value>(parse: (text: string) => Value) =>
+  (text: string): Value | undefined =>
+    text === '' ? undefined : parse(text)
+
+export const anyText = (text: string): string => text

@@ -1,0 +1,53 @@
+/** Looks at how much work each queue has: what waits on the broker, what waits for it in the outbox, what runs. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DepthProbe } from '../broker/depth.ts'
+import { remembered } from '../runtime/remembered.ts'
+import type { Db } from '../store/db.ts'
+import { outboxState } from '../store/outbox.ts'
+import { runningByQueue } from '../store/running.ts'
+
+export interface QueueWork {
+  /** Messages ready on the broker and due outbox rows; undefined when the broker does not tell. */
+  readonly backlog: number | undefined
+  /** Attempts under way, as old as the consumers' last renewals of their leases. */
+  readonly running: number
+}
+
+export interface FiguresOptions {
+  readonly db: Db
+  readonly depth: DepthProbe
+  readonly queues: readonly string[]
+}
+
+/** Whoever asks gives up after some seconds, and no figure is better than a late one. */
+const PATIENCE_MS = 2_000
+const REMEMBERED_MS = 1_000
+
+/**
+ * Makes the look at all queues. It is taken when somebody asks, at most once a second, so that no figure is older.
+ * The look rejects when the database does not answer within 2 s.
+ */
+export function createFigures({ db, depth, queues }: FiguresOptions): () => Promise<ReadonlyMap<string, QueueWork>> {
+  // In the direction of a task's way: what moves on meanwhile is counted twice, not lost between two looks.
+  async function look(): Promise<ReadonlyMap<string, QueueWork>> {
+    const { byQueue: outbox } = await outboxState(db)
+    const ready = await Promise.all(queues.map(async (queue) => (await depth.depthOf(queue))?.ready))
+    const running = await runningByQueue(db)
+    return new Map(
+      queues.map((queue, index) => {
+        const waits = ready[index]
+        const backlog = waits === undefined ? undefined : waits + (outbox[queue] ?? 0)
+        return [queue, { backlog, running: running.get(queue) ?? 0 }]
+      }),
+    )
+  }
+
+  return remembered(REMEMBERED_MS, async () => {
+    const tooLong = new AbortController()
+    const late = sleep(PATIENCE_MS, undefined, { signal: tooLong.signal, ref: false }).then(() => {
+      throw new Error(`no answer within ${PATIENCE_MS / 1_000} s`)
+    })
+    late.catch(() => undefined)
+    return Promise.race([look(), late]).finally(() => tooLong.abort())
+  })
+}

@@ -1,0 +1,138 @@
+// Promise: an autoscaler is told all the work there is, what waits and what runs, also while no consumer is alive; and
+// when something cannot be known it gets an error, never a number.
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aVhost, type Vhost } from '../support/broker.ts'
+import { aDatabase, type Database } from '../support/database.ts'
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { type ApiProcess, aNightshift, type Nightshift, submitAll } from '../support/nightshift.ts'
+import { failOnLeftovers } from '../support/processes.ts'
+import { until } from '../support/until.ts'
+
+failOnLeftovers()
+let database: Database
+let vhost: Vhost
+let toPostgres: FaultProxy
+let toBroker: FaultProxy
+let nightshift: Nightshift
+beforeEach(async () => {
+  database = await aDatabase()
+  vhost = await aVhost()
+  toPostgres = await startFaultProxy({ targetPort: Number(new URL(database.url).port) })
+  toBroker = await startFaultProxy({ targetPort: Number(new URL(vhost.url).port) })
+  nightshift = await aNightshift({ databaseUrl: toPostgres.url(database.url), amqpUrl: toBroker.url(vhost.url) })
+})
+afterEach(async () => {
+  await nightshift.remove()
+  await Promise.all([toPostgres.stop(), toBroker.stop()])
+  await Promise.all([vhost.drop(), database.drop()])
+})
+
+interface Answer {
+  readonly status: number
+  readonly type: string | null
+  // biome-ignore lint/suspicious/noExplicitAny: figures or a problem, looked into by the tests
+  readonly body: any
+}
+
+async function ask(api: ApiProcess, query: string): Promise<Answer> {
+  const response = await fetch(new URL(`/scaling${query}`, api.metricsUrl))
+  return { status: response.status, type: response.headers.get('content-type'), body: await response.json() }
+}
+
+/** Waits until the queue trial has this much, and returns the whole answer. */
+function untilWork(api: ApiProcess, backlog: number, running: number): Promise<Answer> {
+  return until(`${backlog} to wait and ${running} to run`, async () => {
+    const answer = await ask(api, '?queues=trial')
+    return answer.body.backlog === backlog && answer.body.running === running && answer
+  })
+}
+
+const sleeps = (count: number) =>
+  Array.from({ length: count }, () => ({ name: 'trial.sleep', payload: { ms: 60_000 } }))
+
+test('what waits counts before any consumer lives, and what runs goes on counting', async () => {
+  const api = await nightshift.startApi()
+  await submitAll(api, sleeps(5))
+
+  const asleep = await untilWork(api, 5, 0)
+  const other = await ask(api, '?queues=conversations')
+  const both = await ask(api, '?queues=conversations,trial')
+  const consumer = await nightshift.startConsumer({ NIGHTSHIFT_QUEUES: 'trial:2' })
+  const awake = await untilWork(api, 3, 2)
+  // Killed, it can neither finish nor hand back: its two count until the auditor has taken them back.
+  consumer.kill('SIGKILL')
+  const values: number[] = []
+  await until('the two to be taken back', async () => {
+    const { body } = await ask(api, '?queues=trial')
+    values.push(body.value)
+    return body.running === 0
+  })
+
+  expect(asleep).toMatchObject({ status: 200, body: { queues: ['trial'], backlog: 5, running: 0, value: 5 } })
+  expect(other.body).toEqual({ queues: ['conversations'], backlog: 0, running: 0, value: 0 })
+  expect(both.body).toEqual({ queues: ['conversations', 'trial'], backlog: 5, running: 0, value: 5 })
+  expect(awake.body.value).toBe(5)
+  expect(Math.min(...values)).toBeGreaterThanOrEqual(5)
+})
+
+test('what waits for the broker counts too, as soon as it is due', async () => {
+  const api = await nightshift.startApi()
+  const { status } = await until('the figures to be known', async () => {
+    const answer = await ask(api, '?queues=trial')
+    return answer.status === 200 && answer
+  })
+  // A row that another process has claimed for long: only the outbox knows of it.
+  await nightshift.sql(
+    `insert into outbox (task_id, attempt, queue, created_at, due_at, claimed_until)
+     values (gen_random_uuid(), 1, 'trial', now(), now(), now() + interval '1 h'),
+            (gen_random_uuid(), 1, 'trial', now(), now() + interval '1 h', now() + interval '2 h')`,
+  )
+
+  const { body } = await untilWork(api, 1, 0)
+
+  expect(status).toBe(200)
+  expect(body.value).toBe(1)
+})
+
+test('without the broker or the database there is an error and no figure, until they are back', async () => {
+  const api = await nightshift.startApi()
+  await submitAll(api, sleeps(1))
+  await untilWork(api, 1, 0)
+  const statuses = async (wanted: number): Promise<Answer> =>
+    until(`the answer ${wanted}`, async () => {
+      const answer = await ask(api, '?queues=trial')
+      return answer.status === wanted && answer
+    })
+
+  toBroker.refuse()
+  const withoutBroker = await statuses(503)
+  toBroker.pass()
+  const again = await statuses(200)
+  toPostgres.refuse()
+  const withoutDatabase = await statuses(503)
+  toPostgres.pass()
+  await statuses(200)
+  toPostgres.blackhole('both')
+  const silent = await statuses(503)
+
+  expect(again.body.value).toBe(1)
+  for (const { type, body } of [withoutBroker, withoutDatabase, silent]) {
+    expect(type).toBe('application/problem+json')
+    expect(body).toEqual({ type: 'about:blank', title: 'Service Unavailable', status: 503, detail: expect.any(String) })
+  }
+  expect(withoutBroker.body.detail).toBe('the broker does not tell how much waits in trial')
+  expect(withoutDatabase.body.detail).toMatch(/^the database does not tell how much there is: /)
+  expect(silent.body.detail).toMatch(/no answer within 2 s/)
+})
+
+test('a question that cannot be meant is refused, and told what could be', async () => {
+  const api = await nightshift.startApi()
+  const known = 'known are conversations, trial'
+
+  expect(await ask(api, '')).toMatchObject({ status: 400, body: { detail: expect.stringContaining(known) } })
+  expect(await ask(api, '?queues=,')).toMatchObject({ status: 400 })
+  expect(await ask(api, '?queues=trial,trail')).toMatchObject({
+    status: 404,
+    body: { detail: `there is no queue trail here; ${known}` },
+  })
+})
