@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CHECKS } from '../src/doctor/checks.ts'
 import { SETTINGS } from '../src/runtime/settings.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -18,6 +19,7 @@ export interface Page {
 export function generatedPages(): Page[] {
   return [
     pageOf('docs/settings.md', 'settings', settingsTable()),
+    pageOf('docs/doctor.md', 'checks', checkList()),
     pageOf('docs/promises.md', 'promises', promiseList(readPromises())),
   ]
 }
@@ -52,6 +54,18 @@ function rowOf(key: string, { name, fallback, bounds, says, secret }: Setting): 
 function usualOf(fallback: string | undefined): string {
   if (fallback === undefined) return 'must be set'
   return fallback === '' ? 'not set' : `\`${fallback}\``
+}
+
+function checkList(): string[] {
+  return Object.entries(CHECKS).flatMap(([name, { looksAt, why, fix }]) => [
+    `### ${name}`,
+    '',
+    `Whether ${looksAt}.`,
+    '',
+    `- **Why it matters.** ${why}`,
+    `- **How to mend it.** ${fix}`,
+    '',
+  ])
 }
 
 export interface PromiseTest {

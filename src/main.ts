@@ -14,6 +14,7 @@ const ROLES: Readonly<Record<Role, string>> = {
 
 const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   migrate: () => import('./commands/migrate.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   key: () => import('./commands/key.ts'),
   topology: () => import('./commands/topology.ts'),
   'dead-letters': () => import('./commands/dead-letters.ts'),

@@ -19,6 +19,8 @@ export class NoAnswer extends Error {
 export interface Session {
   /** Counts the connections of this link, from 1. */
   readonly generation: number
+  /** What the broker says it is, such as `3.10.8`; undefined when it does not say. */
+  readonly version: string | undefined
   /** Aborts when the connection is gone. */
   readonly ended: AbortSignal
   /** Opens a channel whose errors are logged. Rejects when the connection ends first. */
@@ -180,8 +182,10 @@ function sessionOf(
     channel.on('handler-error', (error: Error) => log.error({ error }, 'a broker event handler threw'))
     return channel
   }
+  const { version } = (model.connection as unknown as { serverProperties: { version?: string } }).serverProperties
   return {
     generation,
+    version,
     ended,
     // While the broker blocks publishers, opening a channel on a publishing connection is not answered.
     openChannel: () => within(CONNECT_TIMEOUT_MS, 'opening a channel', model.createChannel(), ended).then(guard),

@@ -8,6 +8,7 @@ import { createRetention } from '../audit/retention.ts'
 import { createDepthProbe } from '../broker/depth.ts'
 import { createPublisher } from '../broker/publisher.ts'
 import { topologyOf } from '../broker/topology.ts'
+import { createCheckup } from '../doctor/checkup.ts'
 import { createAcceptor } from '../gateway/acceptor.ts'
 import type { Admit } from '../gateway/door.ts'
 import { createGatewayRoutes } from '../gateway/routes.ts'
@@ -33,6 +34,7 @@ import { createIdClock } from '../store/clock.ts'
 import { isOutage, openDb } from '../store/db.ts'
 import { finishedAmong } from '../store/reads.ts'
 import { contractsFor, keyedTasksOf } from '../tasks/contracts.ts'
+import { ACCEPT_POOL, connectionsOf } from './connections.ts'
 import { queuesOf, rungsOf } from './rungs.ts'
 
 export interface BuiltApi {
@@ -50,8 +52,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
   const contracts = contractsFor(config.trialTasks === 'on')
   const queues = queuesOf(contracts, config.queues)
   const { databaseUrl: url, resultTtlMs, taskRetentionMs, leaseSeconds } = config
-  // Accepting has connections of its own: neither reads nor the relay's work can make a 202 wait.
-  const acceptDb = openDb({ url, log, poolSize: 2, name: 'api accept', isByKey: true })
+  const acceptDb = openDb({ url, log, poolSize: ACCEPT_POOL, name: 'api accept', isByKey: true })
   const db = openDb({ url, log, poolSize: config.dbPool, name: 'api' })
 
   const topology = topologyOf(queues, rungsOf(contracts, config.retryLadderMs))
@@ -125,6 +126,8 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     routes: withDocs(routes, contracts, VERSION),
     lingerMs: 1_000,
   })
+  const { maxReplicas, dbPool } = config
+  const checkup = createCheckup({ db, maxReplicas, connectionsOf: connectionsOf(dbPool) }, log)
   const pools: Service = {
     name: 'api pools',
     start: async () => undefined,
@@ -146,9 +149,10 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       createGauges({ db, log }),
       ...(config.podDeletionCost === 'true' ? [createDeletionCost({ db, namespace: config.podNamespace, log })] : []),
       waiter,
+      checkup,
       http,
     ],
     pages: new Map([['/scaling', createScalingPage(queues, createFigures({ db, depth, queues }))]]),
-    ready: () => readinessOf(db),
+    ready: async () => ({ ...(await readinessOf(db)), findings: checkup.findings }),
   }
 }

@@ -10,6 +10,7 @@ import type { Readiness } from '../runtime/metrics-server.ts'
 import type { Service } from '../runtime/service.ts'
 import { openDb } from '../store/db.ts'
 import { handlersFor } from '../tasks/handlers.ts'
+import { CLAIMS_POOL, LEASE_POOL } from './connections.ts'
 import { rungsOf } from './rungs.ts'
 
 export interface BuiltConsumer {
@@ -25,8 +26,13 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
   const name = config.consumerName
   const open = { url: config.databaseUrl, log }
   // Three pools, so that none of the three can be kept waiting by another: the lease, claims and settles, transactions.
-  const leaseDb = openDb({ ...open, poolSize: 1, name: `${name} lease`, queryTimeoutMs: config.leaseSeconds * 300 })
-  const db = openDb({ ...open, poolSize: 3, name: `${name} claims`, isByKey: true })
+  const leaseDb = openDb({
+    ...open,
+    poolSize: LEASE_POOL,
+    name: `${name} lease`,
+    queryTimeoutMs: config.leaseSeconds * 300,
+  })
+  const db = openDb({ ...open, poolSize: CLAIMS_POOL, name: `${name} claims`, isByKey: true })
   // Waiting for a row lock is bounded by the task's deadline, not by a statement's.
   const effectsDb = openDb({ ...open, poolSize: config.dbPool, name: `${name} effects`, queryTimeoutMs: 0 })
   const consumer = createConsumer({

@@ -18,11 +18,12 @@ export async function runRole(role: Role): Promise<number> {
   const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, log)
   const consumer = role === 'api' ? undefined : (await import('./consumer.ts')).buildConsumer(config, log)
   const ready = async (): Promise<Readiness> => {
-    const parts = await Promise.all([api?.ready(), consumer?.ready()])
-    return parts.reduce<Readiness>(
-      (all, part) => ({ ready: all.ready && (part?.ready ?? true), checks: { ...all.checks, ...part?.checks } }),
-      { ready: true, checks: {} },
-    )
+    const parts = (await Promise.all([api?.ready(), consumer?.ready()])).filter((part) => part !== undefined)
+    return {
+      ready: parts.every((part) => part.ready),
+      checks: Object.assign({}, ...parts.map(({ checks }) => checks)),
+      findings: parts.flatMap(({ findings = [] }) => findings),
+    }
   }
   const metricsServer = createMetricsServer(config.httpHost, config.metricsPort, ready, api?.pages)
   const announce: Service = {

@@ -8,6 +8,8 @@ export interface Readiness {
   readonly ready: boolean
   /** One entry per thing that was checked, with a sentence when it is bad. */
   readonly checks: Readonly<Record<string, string>>
+  /** What else is amiss; it does not make the process less ready. */
+  readonly findings?: readonly { readonly check: string; readonly level: string; readonly what: string }[]
 }
 
 export interface MetricsServer extends Service {

@@ -31,11 +31,13 @@ export function createFigures({ db, depth, queues }: FiguresOptions): () => Prom
   // In the direction of a task's way: what moves on meanwhile is counted twice, not lost between two looks.
   async function look(): Promise<ReadonlyMap<string, QueueWork>> {
     const { byQueue: outbox } = await outboxState(db)
-    const ready = await Promise.all(queues.map(async (queue) => (await depth.depthOf(queue))?.ready))
+    const ready = new Map<string, number | undefined>()
+    // One after the other: a missing queue closes the channel, and would take the answers of the others with it.
+    for (const queue of queues) ready.set(queue, (await depth.depthOf(queue))?.ready)
     const running = await runningByQueue(db)
     return new Map(
-      queues.map((queue, index) => {
-        const waits = ready[index]
+      queues.map((queue) => {
+        const waits = ready.get(queue)
         const backlog = waits === undefined ? undefined : waits + (outbox[queue] ?? 0)
         return [queue, { backlog, running: running.get(queue) ?? 0 }]
       }),

@@ -37,34 +37,39 @@ test('a busy pod costs more than an idle one, is written once, and a second api 
 
   await until('the busy pod to be dear', () => kubernetes.costOf('pod-busy') === '100')
   const second = await nightshift.startApi()
-  // One minute is the class of the long-running; the attempt is made to look that old.
-  await until('both to have read all of the pods', () => kubernetes.reads >= 7)
+  // Consumers are looked at by name, so whoever read the idle one has seen the busy one.
+  await until('both to have read the pods', () => kubernetes.reads.filter((pod) => pod === 'pod-idle').length === 2)
   const calm = [...kubernetes.writes]
+  // From one minute on an attempt is long-running; this one is made to look that old.
   await nightshift.sql(`update unfinished set started_at = started_at - interval '1 min' where status = 'RUNNING'`)
   await until('the pod to be dearer', () => kubernetes.costOf('pod-busy') === '200')
+
+  await until('every write to be counted', async () => {
+    const counted = (await costs(api, 'written')) + (await costs(second, 'written'))
+    return counted === kubernetes.writes.length
+  })
 
   expect(calm).toEqual([{ pod: 'pod-busy', cost: '100' }])
   expect(kubernetes.costOf('pod-idle')).toBeUndefined()
   expect(kubernetes.costOf('pod-other')).toBeUndefined()
   expect(new Set(kubernetes.writes.map(({ pod }) => pod))).toEqual(new Set(['pod-busy']))
-  expect((await costs(api, 'written')) + (await costs(second, 'written'))).toBe(kubernetes.writes.length)
 })
 
-test.each([403, 503])('an API server that answers %i is named once in the log, and tasks go on', async (status) => {
-  kubernetes.fail(status)
+test('an API server that refuses is named once in the log, tasks go on, and so do costs when it gives in', async () => {
+  kubernetes.fail(403)
   const api = await nightshift.startApi()
   await nightshift.startConsumer({ NIGHTSHIFT_CONSUMER_NAME: 'pod-busy', NIGHTSHIFT_QUEUES: 'trial:2' })
 
   await until('it to have been tried twice', async () => (await costs(api, 'failed')) >= 2)
   const id = await submit(api, { name: 'trial.echo', payload: 'still here' })
-  const { status: end } = await finished(api, id)
+  const { status } = await finished(api, id)
   await submit(api, { name: 'trial.sleep', payload: { ms: 3_600_000 } })
   kubernetes.fail(undefined)
   await until('the busy pod to be dear', () => kubernetes.costOf('pod-busy') === '100')
   await api.waitForLog(({ msg }) => msg === 'pod deletion costs are written again')
 
-  expect(end).toBe('SUCCESS')
+  expect(status).toBe('SUCCESS')
   const told = api.log.filter(({ msg }) => msg.startsWith('pod deletion costs cannot be written'))
   expect(told).toHaveLength(1)
-  expect(told[0]?.error).toMatch(status === 403 ? /the rights get and patch on pods/ : /answered 503/)
+  expect(told[0]?.error).toMatch(/the rights get and patch on pods/)
 })

@@ -18,8 +18,8 @@ export interface ApiServer {
   readonly kubeconfig: string
   /** Every patch so far, in order. */
   readonly writes: readonly Write[]
-  /** How often a pod was read. */
-  readonly reads: number
+  /** The pods that were read and exist, in order. */
+  readonly reads: readonly string[]
   /** What stands on a pod, undefined without the annotation. */
   costOf(pod: string): string | undefined
   /** Answers everything with this status from now on; undefined: as it should. */
@@ -34,7 +34,7 @@ const TOKEN = 'a-token'
 export async function anApiServer(namespace: string, pods: readonly string[]): Promise<ApiServer> {
   const annotations = new Map(pods.map((pod) => [pod, {} as Record<string, string>]))
   const writes: Write[] = []
-  let reads = 0
+  const reads: string[] = []
   let failing: number | undefined
 
   async function answer(request: IncomingMessage): Promise<{ status: number; body: unknown }> {
@@ -48,7 +48,7 @@ export async function anApiServer(namespace: string, pods: readonly string[]): P
       if (request.headers['content-type'] !== 'application/merge-patch+json') return { status: 415, body: {} }
       Object.assign(own, JSON.parse(body).metadata.annotations)
       writes.push({ pod, cost: own[COST] as string })
-    } else if (request.method === 'GET') reads += 1
+    } else if (request.method === 'GET') reads.push(pod)
     else return { status: 405, body: {} }
     return {
       status: 200,
@@ -67,9 +67,7 @@ export async function anApiServer(namespace: string, pods: readonly string[]): P
   return {
     kubeconfig: writeKubeconfig(address),
     writes,
-    get reads() {
-      return reads
-    },
+    reads,
     costOf: (pod) => annotations.get(pod)?.[COST],
     fail(status) {
       failing = status
