@@ -16,6 +16,7 @@ export interface ServerFacts {
   readonly othersConnections: number
 }
 
+/** Of the sessions of other roles a role without rights sees neither the kind nor the name of the application. */
 const FACTS = {
   name: 'server_facts',
   text: `
@@ -32,7 +33,8 @@ const FACTS = {
               union all select nullif(datconnlimit, -1) from pg_database where datname = current_database()
             ) limits)::int as connections,
            (select count(*) from pg_stat_activity
-             where backend_type = 'client backend' and coalesce(application_name, '') not like 'nightshift %')::int
+             where (backend_type = 'client backend' or backend_type is null and datid is not null)
+               and coalesce(application_name, '') not like 'nightshift %')::int
              as "othersConnections"`,
 }
 
