@@ -1,10 +1,11 @@
 // `make docs`: writes the generated parts of the documentation, each between its two markers: the settings from the
-// code, and the promises from the first lines of the tests that hold them.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// code, the promises from the first lines of the tests that hold them, and those of the chart.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CHECKS } from '../src/doctor/checks.ts'
 import { SETTINGS } from '../src/runtime/settings.ts'
+import { chartFiles, orphans, valuesTable } from './chart/pages.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -21,6 +22,8 @@ export function generatedPages(): Page[] {
     pageOf('docs/settings.md', 'settings', settingsTable()),
     pageOf('docs/doctor.md', 'checks', checkList()),
     pageOf('docs/promises.md', 'promises', promiseList(readPromises())),
+    pageOf('charts/nightshift/README.md', 'values', valuesTable()),
+    ...chartFiles(),
   ]
 }
 
@@ -101,7 +104,14 @@ function promiseList(promises: readonly PromiseTest[]): string[] {
 
 if (import.meta.main) {
   for (const { path, isText, shouldBe } of generatedPages()) {
-    if (isText !== shouldBe) writeFileSync(join(ROOT, path), shouldBe)
+    if (isText !== shouldBe) {
+      mkdirSync(dirname(join(ROOT, path)), { recursive: true })
+      writeFileSync(join(ROOT, path), shouldBe)
+    }
     console.log(`${path} ${isText === shouldBe ? 'was up to date' : 'is written'}`)
+  }
+  for (const path of orphans()) {
+    rmSync(join(ROOT, path))
+    console.log(`${path} is removed: its original is gone`)
   }
 }
