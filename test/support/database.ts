@@ -24,6 +24,16 @@ export async function aDatabase(): Promise<Database> {
   return { url: url.href, drop: () => run(postgresUrl, `drop database if exists ${name} with (force)`) }
 }
 
+/** Creates a database that nobody has migrated. */
+export async function anEmptyDatabase(): Promise<Database> {
+  const postgresUrl = inject('postgresUrl')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await run(postgresUrl, `create database ${name}`)
+  const url = new URL(postgresUrl)
+  url.pathname = name
+  return { url: url.href, drop: () => run(postgresUrl, `drop database if exists ${name} with (force)`) }
+}
+
 async function run(url: string, ...statements: string[]): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
