@@ -54,13 +54,13 @@ function environmentOf({ env = [] }: Container, more: Record<string, string> = {
     'nightshift-broker/username': decodeURIComponent(management.username),
     'nightshift-broker/password': decodeURIComponent(management.password),
   }
-  const valueOf = ({ name, value, valueFrom }: EnvVar): string => {
+  const textOf = ({ name, value, valueFrom }: EnvVar): string => {
     const { secretKeyRef, fieldRef } = valueFrom ?? {}
     const text = secretKeyRef ? secrets[`${secretKeyRef.name}/${secretKeyRef.key}`] : fieldRef ? 'demo-pod' : value
     if (text === undefined) throw new Error(`nothing gives a value to ${name}`)
     return text
   }
-  const rendered = Object.fromEntries(env.map((each) => [each.name, valueOf(each)]))
+  const rendered = Object.fromEntries(env.map((each) => [each.name, textOf(each)]))
   const ports = 'NIGHTSHIFT_HTTP_PORT' in rendered ? { NIGHTSHIFT_HTTP_PORT: '0', NIGHTSHIFT_METRICS_PORT: '0' } : {}
   // The management API is elsewhere than in the cluster of the values.
   const there = 'NIGHTSHIFT_MANAGEMENT_URL' in rendered ? { NIGHTSHIFT_MANAGEMENT_URL: management.href } : {}
@@ -115,8 +115,7 @@ test('the scaler that the ScaledObject names gets a figure from the api', async 
 })
 
 test('the end-to-end test of `helm test` passes, and its key is revoked', async () => {
-  const [pod] = podSpecs(manifests).filter(({ from }) => from.metadata.name.endsWith('-test-end-to-end'))
-  const [container] = pod?.containers as [Container]
+  const container = one(manifests, 'Pod', '-test-end-to-end').spec.containers[0] as Container
   const script = join(folder, 'end-to-end.mjs')
   writeFileSync(script, one(manifests, 'ConfigMap', '-test').data?.['end-to-end.mjs'] as string)
   const { origin } = new URL(inject('managementUrl'))
@@ -143,8 +142,7 @@ test('the end-to-end test of `helm test` passes, and its key is revoked', async 
 })
 
 test('the end-to-end test fails, and says why, when nobody can take the task', async () => {
-  const [pod] = podSpecs(manifests).filter(({ from }) => from.metadata.name.endsWith('-test-end-to-end'))
-  const [container] = pod?.containers as [Container]
+  const container = one(manifests, 'Pod', '-test-end-to-end').spec.containers[0] as Container
   const env = environmentOf(container, { API_URL: 'http://127.0.0.1:1', TIMEOUT_SECONDS: '0' })
 
   const failed = run(process.execPath, [join(folder, 'end-to-end.mjs'), process.execPath, 'src/main.ts'], {
