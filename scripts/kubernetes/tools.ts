@@ -35,10 +35,14 @@ export function helmOf(major: Helm): string {
   return stdout?.startsWith(MAJORS[major]) ? 'helm' : join(unpacked(major), 'helm')
 }
 
+/** The kustomize of older ones, such as 1.32, asks helm 4 with a flag that it no longer has. */
+const OLDEST_KUBECTL = 36
+
 /** Returns the path of a kubectl, bringing one first if need be. */
 export function kubectl(): string {
-  const { status } = spawnSync('kubectl', ['version', '--client'], { encoding: 'utf8' })
-  return status === 0 ? 'kubectl' : join(unpacked('helm4'), 'kubectl')
+  const { stdout } = spawnSync('kubectl', ['version', '--client'], { encoding: 'utf8' })
+  const minor = Number(/Client Version: v1\.(\d+)/.exec(stdout ?? '')?.[1] ?? 0)
+  return minor >= OLDEST_KUBECTL ? 'kubectl' : join(unpacked('helm4'), 'kubectl')
 }
 
 /** Returns the folder with the programs of a package. Two processes that do it at once do it twice, and either is good. */
