@@ -6,7 +6,7 @@ VITEST := node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 IMAGE := node:24-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs bench bench-growth images clean
+.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs kind kind-down bench bench-growth images clean
 
 help:
 	@awk '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{split($$0, part, /:.*## /); \
@@ -55,6 +55,12 @@ test: setup ## check, then run all tests; in a container if only Docker has serv
 
 docs: setup ## write the generated parts of the documentation
 	@node scripts/docs.ts
+
+kind: ## build the images and run all of it in a kind cluster on this machine: needs Docker, kind, kubectl, helm
+	@k8s/kind/up.sh
+
+kind-down: ## remove that cluster
+	kind delete cluster --name nightshift
 
 bench: setup ## measure Nightshift beside its peers, for an hour; ARGS=--help lists shorter ways
 	@node bench/main.ts $(ARGS)
