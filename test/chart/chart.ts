@@ -8,7 +8,9 @@ import { parseAllDocuments, stringify } from 'yaml'
 import { type Helm, helmOf } from '../../scripts/kubernetes/tools.ts'
 
 export const CHART = fileURLToPath(new URL('../../charts/nightshift', import.meta.url))
-export const HELMS: readonly Helm[] = ['helm3', 'helm4']
+/** Brought when this file is loaded, because a test has seconds and a download may take longer. */
+export const PROGRAMS: Readonly<Record<Helm, string>> = { helm3: helmOf('helm3'), helm4: helmOf('helm4') }
+export const HELMS = Object.keys(PROGRAMS) as Helm[]
 
 /** An object of Kubernetes, as far as the tests look into it. */
 export interface Manifest {
@@ -70,7 +72,7 @@ export function runHelm(
     writeFileSync(own, stringify(values))
     const files = [...(file ? ['--values', join(CHART, file)] : []), '--values', own]
     const name = command === 'lint' ? [] : [release]
-    return spawnSync(helmOf(helm), [command, ...name, CHART, '--namespace', 'tasks', ...files, ...more], {
+    return spawnSync(PROGRAMS[helm], [command, ...name, CHART, '--namespace', 'tasks', ...files, ...more], {
       encoding: 'utf8',
       // Nobody's own plugins and repositories.
       env: { PATH: process.env.PATH, HOME: folder },

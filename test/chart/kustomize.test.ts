@@ -6,15 +6,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { helmOf, kubectl } from '../../scripts/kubernetes/tools.ts'
+import { kubectl } from '../../scripts/kubernetes/tools.ts'
 import { merged } from './cases.ts'
-import { CHART, type Container, HELMS, type Manifest, one, podSpecs, render } from './chart.ts'
+import { CHART, type Container, HELMS, type Manifest, one, PROGRAMS, podSpecs, render } from './chart.ts'
 import { createJudge } from './schemas.ts'
 import { laxities } from './security.ts'
 import { badNames, danglers } from './whole.ts'
 
 const K8S = fileURLToPath(new URL('../../k8s', import.meta.url))
 const judge = createJudge()
+const KUBECTL = kubectl()
 const yamlOf = (path: string) => parse(readFileSync(path, 'utf8'))
 const OVERLAYS = [
   { overlay: 'staging', replicas: 1, least: 0, image: 'nightshift-api:latest' },
@@ -25,8 +26,8 @@ const builds = HELMS.flatMap((helm) => OVERLAYS.map((each) => ({ helm, ...each }
 
 test.each(builds)('$overlay builds with $helm', ({ helm, overlay, replicas, least, image }) => {
   const folder = join(K8S, 'kustomize/overlays', overlay)
-  const options = ['--enable-helm', '--helm-command', helmOf(helm), '--load-restrictor', 'LoadRestrictionsNone']
-  const { status, stdout, stderr } = spawnSync(kubectl(), ['kustomize', folder, ...options], { encoding: 'utf8' })
+  const options = ['--enable-helm', '--helm-command', PROGRAMS[helm], '--load-restrictor', 'LoadRestrictionsNone']
+  const { status, stdout, stderr } = spawnSync(KUBECTL, ['kustomize', folder, ...options], { encoding: 'utf8' })
   expect(status, stderr).toBe(0)
   const manifests = parseAllDocuments(stdout).map((document) => document.toJS() as Manifest)
 

@@ -37,7 +37,7 @@ const CRDS = {
 
 /** Makes a judge of manifests: it returns one sentence for each fault. */
 export function createJudge(): (manifest: Manifest) => string[] {
-  const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true })
+  const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true, code: { regExp: goPattern } })
   const openApi = readFileSync(join(goModule('k8s.io/kubernetes'), 'api/openapi-spec/swagger.json'), 'utf8')
   const { definitions } = JSON.parse(openApi) as { definitions: Record<string, Definition> }
   // The server takes both forms of each, which OpenAPI 2 cannot say.
@@ -93,6 +93,13 @@ function close(schema: Schema): Schema {
   }
   return schema
 }
+
+/** Patterns are Go's, which has its flag for upper and lower case inside. */
+const goPattern = Object.assign(
+  (pattern: string, flags: string) =>
+    pattern.includes('(?i)') ? new RegExp(pattern.replace('(?i)', ''), `${flags}i`) : new RegExp(pattern, flags),
+  { code: 'goPattern' },
+)
 
 type Judge = (data: unknown) => readonly ErrorObject[]
 
