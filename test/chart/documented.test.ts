@@ -61,10 +61,14 @@ test('every setting is free in `settings`, follows from a value, or is a secret'
   expect(known.filter(({ name, secret }) => !free.includes(name) && !(name in OWNED) && !secret)).toEqual([])
 })
 
-test.each(CASES.filter(({ file, release }) => file || release))('the processes accept the environment that $name gives them', (options) => {
+test.each(CASES.filter(({ file, release }) => file || release))('processes accept what $name gives them', (options) => {
   const containers = podSpecs(render(options)).flatMap((pod) => pod.containers)
   const ours = containers.filter(({ args }) => ['api', 'consumer', 'doctor'].includes(args?.[0] ?? ''))
-  const secrets: Readonly<Record<string, string>> = { DATABASE_URL: 'postgres://db/x', AMQP_URL: 'amqp://mq' }
+  const secrets: Readonly<Record<string, string>> = {
+    DATABASE_URL: 'postgres://db/x',
+    AMQP_URL: 'amqp://mq',
+    NIGHTSHIFT_MANAGEMENT_URL: 'http://u:p@mq:15672',
+  }
   const environmentOf = ({ env = [] }: Container) =>
     Object.fromEntries(env.map(({ name, value }) => [name, value ?? secrets[name] ?? 'a-name']))
 

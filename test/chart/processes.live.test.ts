@@ -16,7 +16,7 @@ import { type Container, type EnvVar, one, podSpecs, render } from './chart.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
 
-const manifests = render({ file: 'values-prod.yaml' })
+const manifests = render({ file: 'values-staging.yaml' })
 let database: Database
 let vhost: Vhost
 let api: RunningProcess
@@ -139,6 +139,13 @@ test('the end-to-end test of `helm test` passes, and its key is revoked', async 
     env: { PATH: process.env.PATH, DATABASE_URL: database.url },
   })
   expect(keys.stdout).toMatch(/helm-test {2}submit,read {2}revoked/)
+})
+
+test('the doctor of `helm test` finds nothing wrong', async () => {
+  const said = await nightshift('doctor')
+
+  expect(said).toMatch(/ok +queue-counts/)
+  expect(said).not.toContain('PROBLEM')
 })
 
 test('the end-to-end test fails, and says why, when nobody can take the task', async () => {

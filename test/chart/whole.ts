@@ -8,7 +8,8 @@ const LIMITS: Readonly<Record<string, number>> = {
   // Its pods carry the label controller-revision-hash: the name, a dash and ten more characters.
   StatefulSet: 52,
   Job: 63,
-  ScaledObject: 63,
+  // KEDA puts `keda-hpa-` before it.
+  ScaledObject: 54,
   HorizontalPodAutoscaler: 63,
   Pod: 63,
 }

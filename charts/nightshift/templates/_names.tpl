@@ -1,11 +1,14 @@
-{{/* Names and labels. The longest suffix is `-consumer-` and a pool of 15, so 35 + 25 <= 63, the limit of a Service and of a label. */}}
+{{/*
+Names and labels. The longest suffix is `-consumer-` and a pool of 15: 29 + 25 = 54 characters, the limit of a ScaledObject,
+because KEDA puts `keda-hpa-` before it, and 63 is the limit of what becomes a label.
+*/}}
 
-{{/* The first part of all names: at most 35 characters, and different for different releases also when it is cut. */}}
+{{/* The first part of all names: at most 29 characters, and different for different releases also when it is cut. */}}
 {{- define "nightshift.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := .Values.fullnameOverride | default (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) -}}
-{{- if gt (len $full) 35 -}}
-{{- printf "%s-%s" ($full | trunc 26 | trimSuffix "-" | trimSuffix ".") ($full | sha256sum | trunc 8) -}}
+{{- if gt (len $full) 29 -}}
+{{- printf "%s-%s" ($full | trunc 20 | trimSuffix "-" | trimSuffix ".") ($full | sha256sum | trunc 8) -}}
 {{- else -}}
 {{- $full -}}
 {{- end -}}
