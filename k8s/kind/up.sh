@@ -57,14 +57,14 @@ for _ in $(seq 30); do
   sleep 1
 done
 task='{"name":"trial.sleep","payload":{"ms":5000}}'
-yes "$task" | head -n "$TASKS" | curl -fsS -o /dev/null http://127.0.0.1:18080/api/v1/tasks/batch \
+awk -v task="$task" -v left="$TASKS" 'BEGIN { while (left-- > 0) print task }' | curl -fsS -o /dev/null http://127.0.0.1:18080/api/v1/tasks/batch \
   -H 'content-type: application/x-ndjson' --data-binary @-
 
 say 'Watching KEDA add consumers'
 consumers=deployment/nightshift-consumer-default
 for _ in $(seq 60); do
   replicas=$(kube get "$consumers" -o jsonpath='{.spec.replicas}')
-  waiting=$(curl -s http://127.0.0.1:18080/health/consumers | grep -o '"pending":[0-9]*' | cut -d: -f2 | awk '{ sum += $1 } END { print sum + 0 }')
+  waiting=$(curl -s http://127.0.0.1:18080/health/consumers | grep -o '"pending":[0-9]*' | cut -d: -f2 | awk '{ sum += $1 } END { print sum + 0 }' || true)
   printf '%s consumers, %s tasks wait\n' "$replicas" "${waiting:-?}"
   [ "${waiting:-1}" = 0 ] && break
   sleep 3
