@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { CASES, LONGEST_RELEASE } from './cases.ts'
 import { CHART, HELMS, type Manifest, one, podSpecs, render, runHelm, SERVERS } from './chart.ts'
 import { createJudge } from './schemas.ts'
@@ -118,4 +119,21 @@ test('dev makes passwords of its own, different each time', () => {
 
   expect(first?.length).toBeGreaterThan(30)
   expect(second).not.toBe(first)
+})
+
+test('dashboards and alerts arrive as they are in the files, templates of their own included', () => {
+  const manifests = render({ file: 'values-prod.yaml' })
+  const filesOf = (folder: string) => {
+    const path = join(CHART, 'files', folder)
+    return existsSync(path) ? readdirSync(path).map((name) => [name, readFileSync(join(path, name), 'utf8')]) : []
+  }
+  const dashboards = manifests.filter(({ metadata }) => metadata.labels?.grafana_dashboard === '1')
+  const rules = manifests.filter(({ kind }) => kind === 'PrometheusRule')
+
+  expect(
+    dashboards.flatMap(({ data = {} }) => Object.entries(data)).map(([name, text]) => [name, JSON.parse(text)]),
+  ).toEqual(filesOf('dashboards').map(([name, text]) => [name, JSON.parse(text as string)]))
+  expect(rules.map(({ spec }) => spec.groups)).toEqual(
+    filesOf('alerts').map(([, text]) => parse(text as string).groups),
+  )
 })
