@@ -4,7 +4,8 @@ import type { Command } from './commands/command.ts'
 import { UsageError } from './commands/command.ts'
 import type { Role } from './roles/run.ts'
 import { COMMIT, VERSION } from './runtime/build-info.ts'
-import { ConfigError } from './runtime/config.ts'
+import { ConfigError, readConfig } from './runtime/config.ts'
+import { startTracing, stopTracing } from './runtime/tracing.ts'
 
 const ROLES: Readonly<Record<Role, string>> = {
   api: 'accept tasks over HTTP, publish them, audit, answer what became of them',
@@ -45,13 +46,26 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
   if (name in ROLES) {
     if (words.includes('--help')) return print(await help())
     if (words.length > 0) throw new UsageError(`${name} takes no arguments: its settings come from the environment`)
-    const { runRole } = await import('./roles/run.ts')
-    return runRole(name as Role)
+    return run(name as Role)
   }
   const load = COMMANDS[name]
   if (!load) throw new UsageError(`"${name}" is neither a role nor a command: see nightshift --help`)
   const { command } = await load()
   return words.includes('--help') ? print(command.usage) : command.run(words)
+}
+
+async function run(role: Role): Promise<number> {
+  const config = readConfig(process.env)
+  const { createLog, terminalStream } = await import('./runtime/log.ts')
+  const log = createLog(config.logLevel, role, await terminalStream())
+  // Before the role is loaded: what it imports could not be traced any more.
+  await startTracing(role, log)
+  try {
+    const { runRole } = await import('./roles/run.ts')
+    return await runRole(role, config, log)
+  } finally {
+    await stopTracing()
+  }
 }
 
 function print(text: string): number {

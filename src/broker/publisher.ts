@@ -6,6 +6,7 @@ import type { ConfirmChannel } from 'amqplib'
 import { encodeWakeUp, type WakeUp } from '../core/message.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
+import type { TracedMessage } from '../runtime/tracing.ts'
 import { createLink, type Link, type Session } from './session.ts'
 import { declareTopology, routeOf, type Topology } from './topology.ts'
 
@@ -172,6 +173,14 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
 function destinationOf({ queue, rungMs }: Outgoing): string {
   const { exchange, key } = routeOf(queue, rungMs)
   return rungMs === 0 ? key : `${exchange}:${rungMs}`
+}
+
+/** What the span of publishing it says. */
+export function tracedMessage(outgoing: Outgoing): TracedMessage {
+  const { outboxId, wakeUp, taskName, requestId, traceparent, tracestate } = outgoing
+  const { exchange, key } = routeOf(outgoing.queue, outgoing.rungMs)
+  const task = { id: wakeUp.id, attempt: wakeUp.attempt, name: taskName, requestId, traceparent, tracestate }
+  return { ...task, messageId: outboxId, exchange, routingKey: key }
 }
 
 function propertiesOf(outgoing: Outgoing) {

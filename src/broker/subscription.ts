@@ -7,6 +7,7 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
+import { type TracedDelivery, tracing } from '../runtime/tracing.ts'
 import { type Acks, createAcks } from './acks.ts'
 import { NoAnswer, type Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'
@@ -18,6 +19,8 @@ export interface Delivery {
   readonly taskName: string | undefined
   /** When it was published, milliseconds since 1970, as its header says; undefined when it does not say a moment. */
   readonly publishedAt: number | undefined
+  /** Where it was published to, and the trace that its headers name; only while there is tracing. */
+  readonly origin: TracedDelivery | undefined
   /** Aborts when the channel that delivered is gone: acknowledging is then impossible, and the broker redelivers. */
   readonly gone: AbortSignal
   /** Removes the message from the queue. Only the first of ack, reject and requeue counts. */
@@ -140,12 +143,12 @@ function deliveryOf(acks: Acks, message: ConsumeMessage, queue: string, gone: Ab
       // The channel died this moment: the broker redelivers, and the claim finds the task settled.
     }
   }
-  const type: unknown = message.properties.type
   return {
     queue,
     body: message.content,
-    taskName: typeof type === 'string' ? type : undefined,
+    taskName: textOf(message.properties.type),
     publishedAt: publishedAtOf(message),
+    origin: tracing === undefined ? undefined : originOf(message, queue),
     gone,
     ack: () =>
       settle(() => {
@@ -166,3 +169,17 @@ function publishedAtOf({ properties }: ConsumeMessage): number | undefined {
   const at: unknown = properties.headers?.['x-published-at']
   return typeof at === 'number' && at > 0 && at < MOST_MOMENT_MS ? at : undefined
 }
+
+function originOf({ fields, properties }: ConsumeMessage, queue: string): TracedDelivery {
+  return {
+    messageId: textOf(properties.messageId),
+    exchange: fields.exchange,
+    routingKey: fields.routingKey,
+    queueName: workQueue(queue),
+    traceparent: textOf(properties.headers?.traceparent),
+    tracestate: textOf(properties.headers?.tracestate),
+  }
+}
+
+/** A property that anybody may have set, to anything. */
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

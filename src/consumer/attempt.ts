@@ -9,6 +9,7 @@ import { decodeWakeUp, type WakeUp } from '../core/message.ts'
 import { type Batcher, createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
+import { traceIdOf, tracing } from '../runtime/tracing.ts'
 import { type Claim, type ClaimedTask, claimTasks, type Wanted } from '../store/claim.ts'
 import { type Db, isDataFault } from '../store/db.ts'
 import { parkTasks } from '../store/outbox.ts'
@@ -45,11 +46,13 @@ export function createAttempts(options: AttemptOptions): Attempts {
   const mayWait = new WeakMap<AbortSignal, AbortSignal>()
 
   const claims: Batcher<Wanted, Claim> = createBatcher({
+    name: 'claim',
     maxItems: 200,
     maxInFlight: 1,
     run: (wanted) => claimTasks(db, life.id, wanted),
   })
   const settles: Batcher<Settlement, Settled> = createBatcher({
+    name: 'settle',
     maxItems: 200,
     maxInFlight: 1,
     run: (settlements) => settleTasks(db, life.id, settlements),
@@ -86,7 +89,9 @@ export function createAttempts(options: AttemptOptions): Attempts {
       return delivery.requeue()
     }
     try {
-      await attempt(delivery, wakeUp, mayWait)
+      await (tracing === undefined
+        ? attempt(delivery, wakeUp, mayWait)
+        : tracing.deliver(delivery.origin, () => attempt(delivery, wakeUp, mayWait)))
     } finally {
       leave()
     }
@@ -110,9 +115,13 @@ export function createAttempts(options: AttemptOptions): Attempts {
       task_id: task.id,
       task: task.name,
       attempt: task.attempt,
+      trace_id: traceIdOf(task),
+      client: task.client,
     })
     try {
-      const outcome = await execute(task, attemptLog)
+      const outcome = await (tracing === undefined
+        ? execute(task, attemptLog)
+        : tracing.attempt(task, () => execute(task, attemptLog)))
       if (outcome !== 'no_answer') delivery.ack()
     } finally {
       metrics.inFlight.dec({ queue: task.queue })
@@ -127,6 +136,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       : { ...ended, next: 'PENDING' as const, error: null, delayMs: UNKNOWN_TASK_WAIT_MS }
     if (ran === 'given_up') {
       attemptLog.warn({}, 'attempt given up')
+      tracing?.ended({ next: 'given_up' })
       // After a drain or a lost lease the table still says RUNNING; its hand-back comes first, the ack after it.
       return life.over.aborted || draining.aborted ? 'no_answer' : 'ended'
     }
@@ -136,10 +146,13 @@ export function createAttempts(options: AttemptOptions): Attempts {
     if (settled === 'fenced') {
       metrics.fencedWrites.inc()
       attemptLog.warn({ next }, 'attempt was decided by another')
+      tracing?.ended({ next: 'fenced' })
     } else {
       countEnd(task, ran === 'committed' ? undefined : ran)
-      const failure = ran === 'committed' || !('error' in ran) ? undefined : ran.error
-      attemptLog.info({ next, error: failure?.message }, 'attempt settled')
+      // The kind of error, not its text: that may quote the payload, and stands in the history for those who may read it.
+      const end = { next, ...(ran === 'committed' ? {} : failureKind(ran)) }
+      attemptLog.info(end, 'attempt settled')
+      tracing?.ended(end)
     }
     return 'ended'
   }
@@ -165,7 +178,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
     let current = settlement
     for (let waitMs = 50; !life.over.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
       try {
-        return await settles.add(current)
+        const one = current
+        return await (tracing === undefined ? settles.add(one) : tracing.step('settle', () => settles.add(one)))
       } catch (error) {
         log.warn({ task_id: current.id, error: (error as Error).message }, 'settle not answered, asking again')
         if (isDataFault(error)) current = withoutData(current)
@@ -204,6 +218,12 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   return { handle }
+}
+
+function failureKind(settlement: Settlement): { error?: string | undefined; fingerprint?: string } {
+  if (!('error' in settlement)) return {}
+  const fingerprint = 'fingerprint' in settlement ? { fingerprint: settlement.fingerprint } : {}
+  return { error: settlement.error?.name, ...fingerprint }
 }
 
 function countEnd(task: ClaimedTask, settlement: Settlement | undefined): void {

@@ -7,6 +7,7 @@ import { Aborted } from '../core/errors.ts'
 import type { Tx } from '../core/handler.ts'
 import { storableJson } from '../core/storable.ts'
 import { metrics } from '../runtime/metrics.ts'
+import { tracing } from '../runtime/tracing.ts'
 import type { ClaimedTask } from '../store/claim.ts'
 import { type Connection, type Db, isConflict, isOutage } from '../store/db.ts'
 import { isStillMine, settleTasks } from '../store/settle.ts'
@@ -43,7 +44,8 @@ export function createEffects(db: Db, task: ClaimedTask, consumer: string, signa
         client: task.client,
         next: 'SUCCESS' as const,
       }
-      const [settled] = await settleTasks(connection, consumer, [{ ...success, result: storableJson(result) }])
+      const settle = () => settleTasks(connection, consumer, [{ ...success, result: storableJson(result) }])
+      const [settled] = await (tracing === undefined ? settle() : tracing.step('settle', settle))
       if (settled !== 'settled') {
         metrics.fencedWrites.inc()
         throw new Aborted('cancelled')

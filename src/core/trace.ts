@@ -1,4 +1,5 @@
 /** W3C Trace Context (https://www.w3.org/TR/trace-context/): read what a caller sent, or begin a trace of our own. */
+import { createHash } from 'node:crypto'
 import { randomBytes } from './random.ts'
 
 export interface TraceContext {
@@ -19,4 +20,33 @@ export function traceFrom(traceparent: string | undefined, tracestate: string | 
   }
   const traceId = randomBytes(16).toString('hex')
   return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-00`, tracestate: null }
+}
+
+/** Where a span stands: what a traceparent says. */
+export interface SpanPlace {
+  /** 32 lower-case hexadecimal characters. */
+  readonly traceId: string
+  /** 16 lower-case hexadecimal characters. */
+  readonly spanId: string
+  /** Whether whoever began the trace records it. */
+  readonly isSampled: boolean
+}
+
+/** Reads a traceparent; undefined when it is none. */
+export function placeOf(traceparent: string | undefined): SpanPlace | undefined {
+  if (traceparent === undefined || !TRACEPARENT.test(traceparent)) return undefined
+  return {
+    traceId: traceparent.slice(3, 35),
+    spanId: traceparent.slice(36, 52),
+    isSampled: (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 1,
+  }
+}
+
+/**
+ * Tells which span an attempt is, so that nobody needs to store it: the next attempt links to it, and whoever shows the
+ * attempt finds its trace. Attempt 1 goes on in the task's trace; each later one has a trace of its own.
+ */
+export function placeOfAttempt(taskTraceId: string, taskId: string, attempt: number): Omit<SpanPlace, 'isSampled'> {
+  const hash = createHash('sha256').update(`${taskId}:${attempt}`).digest('hex')
+  return { traceId: attempt === 1 ? taskTraceId : hash.slice(0, 32), spanId: hash.slice(32, 48) }
 }

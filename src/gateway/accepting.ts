@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { Problem } from '../http/problem.ts'
 import { metrics } from '../runtime/metrics.ts'
+import { tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
 import { isDataFault } from '../store/db.ts'
 import type { Acceptance, Acceptor } from './acceptor.ts'
@@ -32,7 +33,7 @@ export interface AcceptingOptions {
 }
 
 export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOptions): AcceptTask {
-  return async (task) => {
+  const acceptOne: AcceptTask = async (task) => {
     const standing = enter(admit, task)
     const rateLimit = rateLimitHeaders(standing)
     const { accepted, confirmed } = await committed(acceptor, {
@@ -44,6 +45,7 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
       throw new Problem('idempotency-key-reused', `another body was accepted under the idempotency key "${key}"`)
     }
     const isReplayed = accepted.kind === 'replayed'
+    if (isReplayed) tracing?.about({ id: accepted.id, name: task.name })
     const body = {
       id: accepted.id,
       status: 'PENDING' as const,
@@ -59,6 +61,7 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
       rateLimit,
     }
   }
+  return (task) => (tracing === undefined ? acceptOne(task) : tracing.accept(task, acceptOne))
 }
 
 /** Only a task that may begin at once waits behind those that are there. */

@@ -3,6 +3,7 @@
  * to the relay in this process (the fast path). The answer waits for the commit only, never for the broker.
  */
 import { createBatcher } from '../runtime/batch.ts'
+import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { type Accepted, accept, type NewTask } from '../store/accept.ts'
 import { type Db, isDataFault } from '../store/db.ts'
@@ -47,9 +48,10 @@ export interface AcceptorOptions {
   readonly name: string
   /** Names the client in metrics: a closed set. */
   readonly clientLabel: (client: string) => string
+  readonly log: Log
 }
 
-export function createAcceptor({ db, fastPath, name, clientLabel }: AcceptorOptions): Acceptor {
+export function createAcceptor({ db, fastPath, name, clientLabel, log }: AcceptorOptions): Acceptor {
   async function run(items: readonly Sized[]): Promise<Acceptance[]> {
     metrics.acceptBatchRows.observe(items.length)
     const tasks = items.map(({ task }) => task)
@@ -82,9 +84,12 @@ export function createAcceptor({ db, fastPath, name, clientLabel }: AcceptorOpti
   function count(task: NewTask, accepted: Accepted): void {
     if (accepted.kind !== 'accepted') return
     metrics.tasksAccepted.inc({ task: task.name, client: clientLabel(task.client) })
+    const { id, name, queue, client, requestId, traceId } = task
+    log.info({ request_id: requestId, task_id: id, task: name, queue, trace_id: traceId, client }, 'task accepted')
   }
 
   const batcher = createBatcher<Sized, Acceptance>({
+    name: 'accept',
     run,
     maxItems: MAX_BATCH_ROWS,
     maxBytes: MAX_BATCH_BYTES,

@@ -4,6 +4,7 @@ import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
+import { tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
 import { type AcceptTask, counted } from './accepting.ts'
 import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'
@@ -91,6 +92,7 @@ async function submitted(
     const submission = submissionOf(await readJson(call))
     const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
     const { body, isReplayed, rateLimit } = await options.accept(task)
+    tracing?.about({ id: body.id, name: task.name })
     metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
     const headers = {
       location: body.statusUrl,

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
 import type { Log } from '../runtime/log.ts'
+import { tracing } from '../runtime/tracing.ts'
 import { sendAnswer, sendProblem } from './answer.ts'
 import { type Authenticate, requireScope } from './auth.ts'
 import { checkHead, type Head, headOf } from './head.ts'
@@ -55,6 +56,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
 
   async function answer(one: Route, request: express.Request, response: Response): Promise<void> {
     const { head } = response.locals
+    tracing?.route(request.method, one.path)
     const isPublic = one.scopes.length === 0
     const caller = isPublic ? { client: 'anonymous', scopes: [] } : await authenticate(request)
     if (!isPublic) requireScope(caller, one.scopes)
@@ -78,6 +80,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
         path: one.path,
         status: made.status,
         request_id: head.requestId,
+        trace_id: head.trace.traceId,
         client: caller.client,
       },
       'request answered',
@@ -88,9 +91,11 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
   function fail(error: unknown, request: IncomingMessage, response: Response): void {
     const { head } = response.locals
     const problem = problemOf(error, isOutage)
-    const fields = { request_id: head.requestId, path: request.url?.slice(0, 200), problem: problem.slug }
+    // Neither the query nor the problem's text, which may quote what the client has sent.
+    const path = request.url?.split('?')[0]?.slice(0, 200)
+    const fields = { request_id: head.requestId, trace_id: head.trace.traceId, path, problem: problem.slug }
     if (problem.slug === 'internal') log.error({ ...fields, error }, 'request failed')
-    else log.debug({ ...fields, detail: problem.message }, 'request refused')
+    else log.debug(fields, 'request refused')
     sendProblem(response, problem, head)
   }
 

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type TraceContext, traceFrom } from '../core/trace.ts'
+import { tracing } from '../runtime/tracing.ts'
 import { Problem } from './problem.ts'
 
 export const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
@@ -18,9 +19,11 @@ export interface Head {
 /** Reads the request id, or makes one when there is none or it is not one; likewise the trace. Never throws. */
 export function headOf(request: IncomingMessage): Head {
   const given = text(request, 'x-request-id')
+  const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID()
+  const offered = traceFrom(text(request, 'traceparent'), text(request, 'tracestate'))
   return {
-    requestId: given !== undefined && REQUEST_ID.test(given) ? given : randomUUID(),
-    trace: traceFrom(text(request, 'traceparent'), text(request, 'tracestate')),
+    requestId,
+    trace: tracing === undefined ? offered : tracing.request(requestId, offered),
     receivedAt: performance.now(),
   }
 }

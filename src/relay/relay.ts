@@ -3,11 +3,18 @@
  * process has just committed; the sweep finds everything else that is due (delayed tasks, retries, hand-backs, what a
  * dead process left). Every replica sweeps; claims keep them apart, so there is no leader to fail over.
  */
-import { CONFIRM_TIMEOUT_MS, type Outgoing, type Published, type Publisher } from '../broker/publisher.ts'
+import {
+  CONFIRM_TIMEOUT_MS,
+  type Outgoing,
+  type Published,
+  type Publisher,
+  tracedMessage,
+} from '../broker/publisher.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
+import { traceIdOf, tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
 import type { Db } from '../store/db.ts'
 import { claimDue, type OutboxRow, postponeOutbox, settleOutbox } from '../store/outbox.ts'
@@ -62,14 +69,20 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
    * the sweep publishes it again, and the claim of the task drops whichever message comes second.
    */
   async function forward(outgoing: Outgoing, late: boolean): Promise<boolean> {
-    const answer: Published = await publisher.publish(outgoing)
+    const answer: Published = await (tracing === undefined
+      ? publisher.publish(outgoing)
+      : tracing.publish(tracedMessage(outgoing), () => publisher.publish(outgoing)))
     const write =
       answer === 'confirmed'
         ? settled.add({ id: outgoing.outboxId, late })
         : answer === 'unknown'
           ? Promise.resolve()
           : postponed.add(outgoing.outboxId)
-    track(write.catch((error: Error) => log.warn({ error: error.message }, 'an outbox row could not be settled')))
+    track(
+      write.catch((error: Error) =>
+        log.warn({ ...idsOf(outgoing), error: error.message }, 'an outbox row could not be settled'),
+      ),
+    )
     return answer === 'confirmed'
   }
 
@@ -117,6 +130,11 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
       while (underWay.size > 0) await Promise.allSettled(underWay)
     },
   }
+}
+
+function idsOf({ requestId, wakeUp, client, traceparent }: Outgoing): object {
+  const { id, attempt } = wakeUp
+  return { request_id: requestId, task_id: id, attempt, trace_id: traceIdOf({ id, attempt, traceparent }), client }
 }
 
 function outgoingOf(row: OutboxRow): Outgoing {

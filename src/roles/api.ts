@@ -65,6 +65,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     name: config.consumerName,
     // Without keys anybody can name himself anything, and every name would be a series of its own.
     clientLabel: (client) => (config.auth === 'on' ? client : 'other'),
+    log,
   })
 
   const monitor = createMonitor({

@@ -1,6 +1,6 @@
-/** Runs a role: reads the settings, starts its services, and says that it is ready. */
-import { readConfig } from '../runtime/config.ts'
-import { createLog } from '../runtime/log.ts'
+/** Runs a role: puts its services together, starts them, and says that it is ready. */
+import type { Config } from '../runtime/config.ts'
+import type { Log } from '../runtime/log.ts'
 import { createMetricsServer, type Readiness } from '../runtime/metrics-server.ts'
 import { runUntilSignal, type Service } from '../runtime/service.ts'
 
@@ -10,10 +10,8 @@ export type Role = (typeof ROLES)[number]
 /** What stopping may take beyond the grace period that the running tasks are given. */
 const STOP_MARGIN_SECONDS = 15
 
-/** Runs until SIGTERM or SIGINT. @throws ConfigError when the settings do not fit */
-export async function runRole(role: Role): Promise<number> {
-  const config = readConfig(process.env)
-  const log = createLog(config.logLevel, role)
+/** Runs until SIGTERM or SIGINT. */
+export async function runRole(role: Role, config: Config, log: Log): Promise<number> {
   // Loaded by role, so that an api never loads a handler.
   const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, log)
   const consumer = role === 'api' ? undefined : (await import('./consumer.ts')).buildConsumer(config, log)

@@ -3,8 +3,11 @@
  * pays no wait, and a busy one fills its batches by itself (1 row when idle, some 35 at 64 requests in flight, some 100
  * at 256, on two cores).
  */
+import { type Caller, tracing } from './tracing.ts'
 
 export interface BatchOptions<Item, Result> {
+  /** What a batch does, for its span; without it batches are not traced. */
+  readonly name?: string
   /** Runs one batch; results are in the order of the items. */
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>
   readonly maxItems: number
@@ -30,6 +33,7 @@ interface Waiting<Item, Result> {
   readonly item: Item
   readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
+  readonly caller: Caller
 }
 
 export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>): Batcher<Item, Result> {
@@ -62,7 +66,14 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
 
   async function settle(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
-      const results = await options.run(batch.map(({ item }) => item))
+      const items = batch.map(({ item }) => item)
+      const results = await (tracing === undefined
+        ? options.run(items)
+        : tracing.batch(
+            options.name,
+            batch.map(({ caller }) => caller),
+            () => options.run(items),
+          ))
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
     } catch (error) {
       if (batch.length > 1 && options.isItemFault?.(error)) {
@@ -87,7 +98,7 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
   return {
     add(item) {
       return new Promise<Result>((resolve, reject) => {
-        queue.push({ item, resolve, reject })
+        queue.push({ item, resolve, reject, caller: tracing?.caller() })
         if (scheduled) return
         scheduled = true
         setImmediate(flush)

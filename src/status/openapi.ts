@@ -48,12 +48,21 @@ export function openApiOf(routes: readonly Route[], contracts: Contracts, versio
       schemas,
       headers: {
         'X-Request-Id': { description: 'The id of the request: yours, or a new one.', schema: { type: 'string' } },
+        traceparent: {
+          description: 'W3C trace context: your trace goes on, or a new one begins.',
+          schema: { type: 'string' },
+        },
       },
       securitySchemes: {
         key: { type: 'http', scheme: 'bearer', description: 'An API key with the scopes named per call.' },
       },
     },
   }
+}
+
+const ON_EVERY_ANSWER: Json = {
+  'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
+  traceparent: { $ref: '#/components/headers/traceparent' },
 }
 
 const refTo = (name: string): Json => ({ $ref: `#/components/schemas/${name}` })
@@ -196,7 +205,7 @@ function answersOf(
       {
         description: says,
         headers: {
-          'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
+          ...ON_EVERY_ANSWER,
           ...Object.fromEntries(
             Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
           ),
@@ -216,7 +225,7 @@ function problemsOf(slugs: readonly ProblemSlug[], answers: Readonly<Record<numb
         status,
         {
           description: same.map((slug) => `${PROBLEMS[slug].title} (\`${slug}\`)`).join('; '),
-          headers: { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } },
+          headers: ON_EVERY_ANSWER,
           content: { 'application/problem+json': { schema: refTo('Problem') } },
         },
       ]),

@@ -2,7 +2,7 @@
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
 import { createAcceptor, type FastPath } from '../../src/gateway/acceptor.ts'
-import { createLog } from '../../src/runtime/log.ts'
+import { silentLog } from '../../src/runtime/log.ts'
 import { createIdClock } from '../../src/store/clock.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { contractsFor } from '../../src/tasks/contracts.ts'
@@ -38,10 +38,16 @@ export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
   const clock = createIdClock()
 
   async function start(): Promise<{ api: AnApi; db: Db }> {
-    const db = openDb({ url: database.url, poolSize: 5, name: 'test api', log: createLog('silent', 'test') })
+    const db = openDb({ url: database.url, poolSize: 5, name: 'test api', log: silentLog })
     onTestFinished(() => db.close())
     const { newId = (make) => make(), ...rest } = options
-    const acceptor = createAcceptor({ db, fastPath: noRelay, name: 'test api', clientLabel: () => 'other' })
+    const acceptor = createAcceptor({
+      db,
+      fastPath: noRelay,
+      name: 'test api',
+      clientLabel: () => 'other',
+      log: silentLog,
+    })
     const api = await anApi({ ...rest, db, contracts, acceptor, newId: () => newId(clock.newId) })
     return { api, db }
   }

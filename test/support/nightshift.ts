@@ -190,11 +190,12 @@ export async function finished(
   api: { readonly url: string },
   id: string,
   withinMs = 30_000,
+  headers: Record<string, string> = {},
 ): Promise<Submitted['body']> {
   return until(
     `task ${id} to finish`,
     async () => {
-      const { body } = await call(api, 'GET', `/api/v1/tasks/${id}`)
+      const { body } = await call(api, 'GET', `/api/v1/tasks/${id}`, undefined, headers)
       return ['SUCCESS', 'FAILED', 'CANCELLED'].includes(body.status) && body
     },
     { withinMs, everyMs: 50 },
