@@ -7,7 +7,7 @@ import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Service } from '../runtime/service.ts'
-import { expireTasks, newestBegun, reofferLost, takeBack } from '../store/audit.ts'
+import { expireTasks, newestBegun, reofferLost, takeBack, type Whose } from '../store/audit.ts'
 import type { Db } from '../store/db.ts'
 import { databaseTime } from '../store/health.ts'
 
@@ -63,15 +63,16 @@ export function createAuditor(options: AuditorOptions): Service {
 
   async function takeBackFromTheDead(answeredAt: Date): Promise<void> {
     const taken = await takeBack(db, answeredAt, leaseSeconds, MOST_PER_STEP)
-    for (const { id, holder, isFailed } of taken) {
+    for (const { holder, isFailed, attempt, ...whose } of taken) {
       metrics.auditReoffered.inc({ cause: 'dead_consumer' })
-      log.warn({ task_id: id, consumer: holder, failed: isFailed }, 'attempt taken back from a dead consumer')
+      const fields = { ...idsOf(whose), attempt, consumer: holder, failed: isFailed }
+      log.warn(fields, 'attempt taken back from a dead consumer')
     }
   }
 
   async function endExpired(): Promise<void> {
-    for (const id of await expireTasks(db, MOST_PER_STEP))
-      log.warn({ task_id: id }, 'task expired before it was started')
+    for (const whose of await expireTasks(db, MOST_PER_STEP))
+      log.warn(idsOf(whose), 'task expired before it was started')
   }
 
   /**
@@ -107,4 +108,8 @@ export function createAuditor(options: AuditorOptions): Service {
 
   const loop = createLoop({ name: 'auditor', everyMs: 1_000, log, step })
   return { name: 'auditor', start: loop.start, stop: loop.stop }
+}
+
+function idsOf({ id, requestId, traceId, client }: Whose): object {
+  return { request_id: requestId, task_id: id, trace_id: traceId, client }
 }

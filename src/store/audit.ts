@@ -5,6 +5,8 @@ import type { Queryable } from './db.ts'
 /** A statement that was sent before the database froze must not judge when it thaws: everybody looks dead then. */
 const SENT_JUST_NOW = `$1::timestamptz > clock_timestamp() - interval '5 s'`
 
+const WHOSE = 't.request_id as "requestId", t.trace_id as "traceId", t.client'
+
 /**
  * $1 the database's time when it last answered, $2 seconds of a lease, $3 at most so many rows.
  * Ends expired leases, then takes back every RUNNING row whose holder has no live lease, and every attempt a lease past
@@ -53,11 +55,20 @@ const TAKE_BACK = {
       select task_id, attempt + 1, queue, deaths >= ${DEATHS_BEFORE_ALONE}, at, at
         from dead where deaths < ${DEATHS_BEFORE_FAILED}
     )
-    select task_id as id, holder, deaths >= ${DEATHS_BEFORE_FAILED} as "isFailed" from dead`,
+    select d.task_id as id, d.attempt, d.holder, d.deaths >= ${DEATHS_BEFORE_FAILED} as "isFailed", ${WHOSE}
+      from dead d join task t on t.id = d.task_id`,
 }
 
-export interface TakenBack {
+/** What the log names a task by. */
+export interface Whose {
   readonly id: string
+  readonly requestId: string
+  readonly traceId: string
+  readonly client: string
+}
+
+export interface TakenBack extends Whose {
+  readonly attempt: number
   readonly holder: string
   readonly isFailed: boolean
 }
@@ -137,14 +148,16 @@ const EXPIRE = {
     ), done as (
       insert into finished (task_id, status, attempt, failures, crashes, progress, finished_at)
       select task_id, 'FAILED', attempt, failures, crashes, progress, at from late
+    ), whose as materialized (
+      select l.*, t.name, ${WHOSE} from late l join task t on t.id = l.task_id
+    ), letter as (
+      insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
+      select task_id, name, queue, client, at, 'expired', error, 'expired' from whose
     )
-    insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
-    select l.task_id, t.name, l.queue, t.client, l.at, 'expired', l.error, 'expired'
-      from late l join task t on t.id = l.task_id
-    returning task_id as id`,
+    select task_id as id, "requestId", "traceId", client from whose`,
 }
 
 /** Ends waiting tasks whose time has passed as FAILED, and names them. */
-export async function expireTasks(db: Queryable, atMost: number): Promise<string[]> {
-  return (await db.query<{ id: string }>(EXPIRE, [atMost])).map(({ id }) => id)
+export async function expireTasks(db: Queryable, atMost: number): Promise<Whose[]> {
+  return db.query<Whose>(EXPIRE, [atMost])
 }
