@@ -44,5 +44,9 @@ export const TARGETS: readonly Target[] = [
   { measure: 'end-to-end', figure: CPU, peer: 'pg-boss', atMost: 1 },
   { measure: 'end-to-end', figure: CPU, peer: 'graphile-worker', atMost: 1 },
   { measure: 'end-to-end', figure: CPU, peer: 'celery-db', atMost: 1 },
+  { measure: 'tracing', figure: RATE, peer: 'nightshift-traced-1', atMost: 1.2 },
+  { measure: 'tracing', figure: RATE, peer: 'nightshift-traced-100', atMost: 1.6 },
+  { measure: 'tracing', figure: CPU, peer: 'nightshift-traced-1', atLeast: 0.8 },
+  { measure: 'tracing', figure: CPU, peer: 'nightshift-traced-100', atLeast: 0.6 },
   { measure: 'broker-away', figure: 'stopped_p99_ms', peer: 'nightshift', peerFigure: 'running_p99_ms', atMost: 1.2 },
 ]

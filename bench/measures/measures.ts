@@ -8,6 +8,7 @@ import { idle } from './idle.ts'
 import type { Measure } from './measure.ts'
 import type { MeasureName } from './names.ts'
 import { openLoop } from './open-loop.ts'
+import { tracing } from './tracing.ts'
 
 export const MEASURE_BY_NAME: Readonly<Record<MeasureName, Measure>> = {
   'end-to-end': endToEnd,
@@ -17,4 +18,5 @@ export const MEASURE_BY_NAME: Readonly<Record<MeasureName, Measure>> = {
   batch,
   'open-loop': openLoop,
   'broker-away': brokerAway,
+  tracing,
 }

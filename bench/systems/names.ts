@@ -2,6 +2,8 @@
 
 export const SYSTEM_NAMES = {
   nightshift: 'Nightshift: PostgreSQL and RabbitMQ, attempt history, results',
+  'nightshift-traced-1': 'Nightshift with the traces of 1 % of requests (only for tracing)',
+  'nightshift-traced-100': 'Nightshift with the traces of all requests (only for tracing)',
   'bullmq-always': 'BullMQ on Redis, append-only file, fsync always',
   'bullmq-everysec': 'BullMQ on Redis, append-only file, fsync every second (may lose a second)',
   'bullmq-postgres': 'BullMQ on PostgreSQL',

@@ -7,10 +7,12 @@ import { ROOT, runCommand } from '../../scripts/demo/platform.ts'
 import { accepts, freePort } from '../../scripts/servers/ports.ts'
 import { postBatches } from '../load/batches.ts'
 import { PAYLOAD } from '../load/payload.ts'
+import { openOtlpSink } from '../otlp-sink.ts'
 import { type Part, startPart } from '../processes.ts'
 import { NO_NOTES, type WorkerNotes } from '../roles/notes.ts'
 import type { Servers } from '../servers.ts'
 import { freshDatabase, freshVhost, lookInto } from './fresh.ts'
+import type { SystemName } from './names.ts'
 import { countStatements, writeStatements } from './statements.ts'
 import type { Session, System, Target } from './system.ts'
 
@@ -35,9 +37,12 @@ const RECORDED = `
   select extract(epoch from pg_xact_commit_timestamp(f.xmin))::float8 * 1000 - (t.payload->>'due')::float8
     from task t join finished f on f.task_id = t.id where t.payload ? 'due' order by t.id`
 
-/** @param profileFolder where CPU profiles are written when the processes end */
-export function createNightshift(profileFolder: string | undefined): System {
-  return { name: 'nightshift', open: (servers) => openSession(servers, profileFolder) }
+/**
+ * @param profileFolder where CPU profiles are written when the processes end
+ * @param traced the share of requests that are traced, from 0 to 1; without it tracing is off
+ */
+export function createNightshift(name: SystemName, profileFolder: string | undefined, traced?: number): System {
+  return { name, open: (servers) => openSession(servers, profileFolder, traced) }
 }
 
 export interface NightshiftSession extends Session {
@@ -46,11 +51,17 @@ export interface NightshiftSession extends Session {
 }
 
 /** Opens Nightshift on an empty database and virtual host; its processes are started by the session. */
-export async function openSession(servers: Servers, profileFolder: string | undefined): Promise<NightshiftSession> {
+export async function openSession(
+  servers: Servers,
+  profileFolder?: string,
+  traced?: number,
+): Promise<NightshiftSession> {
+  const sink = traced === undefined ? undefined : await openOtlpSink()
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
   const [postgres, rabbitmq] = await Promise.all([servers.postgres(), servers.rabbitmq()])
   const [database, vhost] = await Promise.all([freshDatabase(servers), freshVhost(servers)])
-  const env = { ...ENV, DATABASE_URL: database.url, AMQP_URL: vhost.url }
+  const tracing = sink && traced !== undefined ? sink.envOf(traced) : {}
+  const env = { ...ENV, ...tracing, DATABASE_URL: database.url, AMQP_URL: vhost.url }
   await runCommand(['migrate'], env)
   if (profileFolder !== undefined) await countStatements(database.url)
   const look = lookInto(database.url)
@@ -103,7 +114,7 @@ export async function openSession(servers: Servers, profileFolder: string | unde
     }),
     async close() {
       await Promise.all([api?.stop(), consumer?.stop()])
-      await look.close()
+      await Promise.all([look.close(), sink?.close()])
       if (profileFolder !== undefined) await writeStatements(database.url, profileFolder)
       await Promise.all([database.drop(), vhost.drop()])
     },

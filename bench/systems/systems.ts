@@ -6,7 +6,9 @@ import { createNightshift } from './nightshift.ts'
 import { createPeerSystem, type PeerUse } from './peer-system.ts'
 import type { System } from './system.ts'
 
-type Other = 'nightshift' | 'celery-redis' | 'celery-db'
+const TRACED = { 'nightshift-traced-1': 0.01, 'nightshift-traced-100': 1 } as const
+
+type Other = 'nightshift' | keyof typeof TRACED | 'celery-redis' | 'celery-db'
 
 const PEERS: Readonly<Record<Exclude<SystemName, Other>, Omit<PeerUse, 'name'>>> = {
   'bullmq-always': { peer: 'bullmq-redis', uses: 'redis-always' },
@@ -20,7 +22,10 @@ const PEERS: Readonly<Record<Exclude<SystemName, Other>, Omit<PeerUse, 'name'>>>
 
 /** @param profileFolder where Nightshift's processes write CPU profiles; none when undefined */
 export function createSystem(name: SystemName, profileFolder: string | undefined): System {
-  if (name === 'nightshift') return createNightshift(profileFolder)
+  if (name === 'nightshift') return createNightshift(name, profileFolder)
+  if (name === 'nightshift-traced-1' || name === 'nightshift-traced-100') {
+    return createNightshift(name, profileFolder, TRACED[name])
+  }
   if (name === 'celery-redis' || name === 'celery-db') return createCelery(name)
   const peer = PEERS[name]
   return createPeerSystem({ name, ...peer })
