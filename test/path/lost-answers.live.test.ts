@@ -113,6 +113,7 @@ test.each(TRANSACTION_CUTS)(
   "in a task's own transaction the answer is lost of $lost",
   async ({ userId, cut, ends }) => {
     const conversation = aConversation(1, userId)
+    const ackedBefore = await acked()
     const isCut = cut()
 
     const id = await submit(api, conversationTask(conversation))
@@ -123,6 +124,8 @@ test.each(TRANSACTION_CUTS)(
     expect(result).not.toHaveProperty('repeated')
     expect(await histories([id])).toEqual([{ id, ...uncharged, ends }])
     expect(await effectsOn(nightshift, userId)).toEqual(totalsOf([conversation]))
+    // What the consumer still asks about its lost commit must not be what the next test cuts.
+    await untilAcked(ackedBefore + ends.length)
   },
 )
 

@@ -85,8 +85,9 @@ describe('a running system', () => {
     expect(second.healthy).toBe(false)
     expect(said(second.findings, 'consumers')).toEqual([expect.stringContaining('queue trial has 1 tasks')])
     expect(said(second.findings, 'clock')).toEqual([
-      expect.stringMatching(/^the clock of PostgreSQL is (?:89|90) s behind/),
-      expect.stringMatching(/^the clock of RabbitMQ is (?:88|89|90) s behind/),
+      // What is certain is less by the time the answer took, and by RabbitMQ's step of a second.
+      expect.stringMatching(/^the clock of PostgreSQL is (?:8\d|90) s behind/),
+      expect.stringMatching(/^the clock of RabbitMQ is (?:8\d|90) s behind/),
     ])
     for (const { why, fix } of second.findings.filter(({ level }: Finding) => level === 'problem')) {
       expect(why).toMatch(/\.$/)
