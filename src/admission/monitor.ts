@@ -82,10 +82,14 @@ export function createMonitor(options: MonitorOptions): Monitor {
     // One after the other, because a missing queue closes the channel for those that are asked at the same time.
     for (const queue of queues) {
       drains.get(queue)?.read(at, reportsOf(load, queue))
+      metrics.drainPerSecond.set({ queue }, drains.get(queue)?.perSecond ?? 0)
       const asked = performance.now()
       const found: QueueDepth | undefined = isSilent ? undefined : await depth.depthOf(queue)
       isSilent ||= found === undefined && performance.now() - asked > SILENT_AFTER_MS
-      if (!found) continue
+      if (!found) {
+        metrics.backlog.remove({ queue })
+        continue
+      }
       seen.set(queue, { ...found, outbox: outbox.byQueue[queue] ?? 0, at })
       acceptedSince.set(queue, (acceptedSince.get(queue) ?? 0) - (begunBefore.get(queue) ?? 0))
       metrics.backlog.set({ queue }, found.ready + (outbox.byQueue[queue] ?? 0))

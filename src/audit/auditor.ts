@@ -64,15 +64,18 @@ export function createAuditor(options: AuditorOptions): Service {
   async function takeBackFromTheDead(answeredAt: Date): Promise<void> {
     const taken = await takeBack(db, answeredAt, leaseSeconds, MOST_PER_STEP)
     for (const { holder, isFailed, attempt, ...whose } of taken) {
-      metrics.auditReoffered.inc({ cause: 'dead_consumer' })
+      if (isFailed) metrics.deadLettered.inc({ task: whose.name })
+      else metrics.auditReoffered.inc({ cause: 'dead_consumer' })
       const fields = { ...idsOf(whose), attempt, consumer: holder, failed: isFailed }
       log.warn(fields, 'attempt taken back from a dead consumer')
     }
   }
 
   async function endExpired(): Promise<void> {
-    for (const whose of await expireTasks(db, MOST_PER_STEP))
+    for (const whose of await expireTasks(db, MOST_PER_STEP)) {
+      metrics.deadLettered.inc({ task: whose.name })
       log.warn(idsOf(whose), 'task expired before it was started')
+    }
   }
 
   /**
@@ -84,6 +87,8 @@ export function createAuditor(options: AuditorOptions): Service {
     const found = await depth.depthOf(queue)
     if (!found) {
       emptySince.delete(queue)
+      metrics.queueReady.remove({ queue })
+      metrics.queueConsumers.remove({ queue })
       return 0
     }
     metrics.queueReady.set({ queue }, found.ready)

@@ -158,7 +158,7 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
       const owner = session
       if (!owner || link.state !== 'ready' || owner.ended.aborted) return 'unknown'
       unconfirmed += 1
-      const observe = metrics.confirmSeconds.startTimer()
+      const observe = metrics.confirmSeconds.startTimer({}, outgoing.traceparent)
       const result = await send(owner, outgoing)
       unconfirmed -= 1
       if (result === 'confirmed') observe()

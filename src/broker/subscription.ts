@@ -64,6 +64,12 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
     const acks = createAcks(own, log)
     const closed = new Promise<void>((resolve) => own.once('close', () => resolve()))
     void closed.then(() => gone.abort())
+    let held = 0
+    gone.signal.addEventListener('abort', () => metrics.queueUnacked.dec({ queue }, held), { once: true })
+    const hold = (change: 1 | -1): void => {
+      held += change
+      metrics.queueUnacked.inc({ queue }, change)
+    }
     let lost: () => void = () => undefined
     const cancelledByBroker = new Promise<void>((resolve) => {
       lost = resolve
@@ -76,7 +82,7 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
         if (message === null) lost()
         else {
           acks.delivered(message)
-          onDelivery(deliveryOf(acks, message, queue, gone.signal))
+          onDelivery(deliveryOf(acks, message, queue, gone.signal, hold))
         }
       })
       const { consumerTag: tag } = await session.answered('subscribing', consuming)
@@ -131,12 +137,20 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
   }
 }
 
-function deliveryOf(acks: Acks, message: ConsumeMessage, queue: string, gone: AbortSignal): Delivery {
+function deliveryOf(
+  acks: Acks,
+  message: ConsumeMessage,
+  queue: string,
+  gone: AbortSignal,
+  hold: (change: 1 | -1) => void,
+): Delivery {
   let isSettled = false
+  if (!gone.aborted) hold(1)
   // A second acknowledgement of one delivery, or one on a dead channel, would throw or close the channel.
   const settle = (act: () => void): void => {
     if (isSettled || gone.aborted) return
     isSettled = true
+    hold(-1)
     try {
       act()
     } catch {

@@ -107,7 +107,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       return delivery.ack()
     }
     const { task } = claim
-    metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds)
+    metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds, task.traceparent)
     metrics.inFlight.inc({ queue: task.queue })
     life.begun.set(task.queue, (life.begun.get(task.queue) ?? 0) + 1)
     const attemptLog = log.child({

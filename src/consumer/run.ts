@@ -44,7 +44,7 @@ export async function runAttempt(options: RunOptions): Promise<Ran> {
   life.inHand.set(task.id, { id: task.id, attempt: task.attempt, abort: (why) => abort.abort(why) })
   const deadline = setTimeout(() => abort.abort(new Aborted('deadline')), handler.contract.deadlineMs)
   const effects = createEffects(options.effectsDb, task, life.id, abort.signal)
-  const observe = metrics.attemptSeconds.startTimer({ task: task.name })
+  const observe = metrics.attemptSeconds.startTimer({ task: task.name }, task.traceparent)
   try {
     const context = contextOf(options, parsed.data, abort.signal, effects.run)
     // The handler may not listen to its signal: the attempt ends all the same, and what it still writes is fenced.

@@ -53,7 +53,7 @@ export interface AcceptorOptions {
 
 export function createAcceptor({ db, fastPath, name, clientLabel, log }: AcceptorOptions): Acceptor {
   async function run(items: readonly Sized[]): Promise<Acceptance[]> {
-    metrics.acceptBatchRows.observe(items.length)
+    metrics.acceptBatchRows.observe({}, items.length)
     const tasks = items.map(({ task }) => task)
     const claimSeconds = fastPath.reserve(tasks.length)
     let published = 0

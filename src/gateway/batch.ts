@@ -100,7 +100,7 @@ function createItemAnswerer({ accept, rules, isOutage }: BatchRoutesOptions, cal
       if (gone !== undefined) throw gone
       const task = newTaskOf(rules, submission, { call, key, payloadAt: '/payload' })
       const { body, isReplayed } = await accept(task)
-      metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
+      metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
       return {
         index,
         ...(key === undefined ? {} : { key }),

@@ -93,7 +93,7 @@ async function submitted(
     const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
     const { body, isReplayed, rateLimit } = await options.accept(task)
     tracing?.about({ id: body.id, name: task.name })
-    metrics.acceptSeconds.observe((performance.now() - call.receivedAt) / 1_000)
+    metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
     const headers = {
       location: body.statusUrl,
       ...rateLimit,

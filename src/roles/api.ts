@@ -17,8 +17,10 @@ import { createAbsenceRecorder } from '../relay/absence-recorder.ts'
 import { createRelay } from '../relay/relay.ts'
 import { VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
+import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
+import { metrics } from '../runtime/metrics.ts'
 import type { Page, Readiness } from '../runtime/metrics-server.ts'
 import type { Service } from '../runtime/service.ts'
 import { createDeletionCost } from '../scaling/deletion-cost.ts'
@@ -35,6 +37,7 @@ import { isOutage, openDb } from '../store/db.ts'
 import { finishedAmong } from '../store/reads.ts'
 import { contractsFor, keyedTasksOf } from '../tasks/contracts.ts'
 import { ACCEPT_POOL, connectionsOf } from './connections.ts'
+import { firstFiguresOfApi } from './first-figures.ts'
 import { queuesOf, rungsOf } from './rungs.ts'
 
 export interface BuiltApi {
@@ -52,8 +55,8 @@ export function buildApi(config: Config, log: Log): BuiltApi {
   const contracts = contractsFor(config.trialTasks === 'on')
   const queues = queuesOf(contracts, config.queues)
   const { databaseUrl: url, resultTtlMs, taskRetentionMs, leaseSeconds } = config
-  const acceptDb = openDb({ url, log, poolSize: ACCEPT_POOL, name: 'api accept', isByKey: true })
-  const db = openDb({ url, log, poolSize: config.dbPool, name: 'api' })
+  const acceptDb = openDb({ url, log, poolSize: ACCEPT_POOL, name: 'api accept', label: 'accept', isByKey: true })
+  const db = openDb({ url, log, poolSize: config.dbPool, name: 'api', label: 'api' })
 
   const topology = topologyOf(queues, rungsOf(contracts, config.retryLadderMs))
   const publisher = createPublisher({ url: config.amqpUrl, name: `relay ${config.consumerName}`, log, topology })
@@ -134,6 +137,11 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     start: async () => undefined,
     stop: async () => void (await Promise.all([acceptDb.close(), db.close()])),
   }
+  firstFiguresOfApi(config, contracts.keys())
+  whenAsked(() => {
+    metrics.brokerReady.set({ connection: 'publish' }, publisher.state === 'ready' ? 1 : 0)
+    metrics.brokerReady.set({ connection: 'depth' }, depth.state === 'ready' ? 1 : 0)
+  })
   return {
     http,
     services: [
@@ -147,7 +155,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       createAbsenceRecorder({ db, publisher, process: config.consumerName, keptMs: taskRetentionMs, log }),
       createAuditor({ db, depth, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
       createRetention({ db, resultTtlMs, taskRetentionMs, log }),
-      createGauges({ db, log }),
+      createGauges({ db, queues, log }),
       ...(config.podDeletionCost === 'true' ? [createDeletionCost({ db, namespace: config.podNamespace, log })] : []),
       waiter,
       checkup,

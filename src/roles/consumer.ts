@@ -5,12 +5,15 @@ import { createWatchdog } from '../consumer/watchdog.ts'
 import type { Handlers } from '../core/handler.ts'
 import { VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
+import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
+import { metrics } from '../runtime/metrics.ts'
 import type { Readiness } from '../runtime/metrics-server.ts'
 import type { Service } from '../runtime/service.ts'
 import { openDb } from '../store/db.ts'
 import { handlersFor } from '../tasks/handlers.ts'
 import { CLAIMS_POOL, LEASE_POOL } from './connections.ts'
+import { firstFiguresOfConsumer } from './first-figures.ts'
 import { rungsOf } from './rungs.ts'
 
 export interface BuiltConsumer {
@@ -30,16 +33,24 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
     ...open,
     poolSize: LEASE_POOL,
     name: `${name} lease`,
+    label: 'lease',
     queryTimeoutMs: config.leaseSeconds * 300,
   })
-  const db = openDb({ ...open, poolSize: CLAIMS_POOL, name: `${name} claims`, isByKey: true })
+  const db = openDb({ ...open, poolSize: CLAIMS_POOL, name: `${name} claims`, label: 'claims', isByKey: true })
   // Waiting for a row lock is bounded by the task's deadline, not by a statement's.
-  const effectsDb = openDb({ ...open, poolSize: config.dbPool, name: `${name} effects`, queryTimeoutMs: 0 })
+  const effectsDb = openDb({
+    ...open,
+    poolSize: config.dbPool,
+    name: `${name} effects`,
+    label: 'effects',
+    queryTimeoutMs: 0,
+  })
+  const rungs = rungsOf(contracts, config.retryLadderMs)
   const consumer = createConsumer({
     name,
     version: VERSION,
     amqpUrl: config.amqpUrl,
-    topology: topologyOf(config.queues.keys(), rungsOf(contracts, config.retryLadderMs)),
+    topology: topologyOf(config.queues.keys(), rungs),
     queues: config.queues,
     handlers,
     ladderMs: config.retryLadderMs,
@@ -55,6 +66,8 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
     start: async () => undefined,
     stop: async () => void (await Promise.all([db.close(), leaseDb.close(), effectsDb.close()])),
   }
+  firstFiguresOfConsumer(config, contracts.keys(), rungs)
+  whenAsked(() => metrics.brokerReady.set({ connection: 'consume' }, consumer.link.state === 'ready' ? 1 : 0))
   return {
     services: [pools, createWatchdog(config.leaseSeconds), consumer],
     ready: async () => {

@@ -3,6 +3,7 @@ import type { Config } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
 import { createMetricsServer, type Readiness } from '../runtime/metrics-server.ts'
 import { runUntilSignal, type Service } from '../runtime/service.ts'
+import { showBuild } from './first-figures.ts'
 
 export const ROLES = ['api', 'consumer', 'all'] as const
 export type Role = (typeof ROLES)[number]
@@ -12,6 +13,7 @@ const STOP_MARGIN_SECONDS = 15
 
 /** Runs until SIGTERM or SIGINT. */
 export async function runRole(role: Role, config: Config, log: Log): Promise<number> {
+  showBuild(role)
   // Loaded by role, so that an api never loads a handler.
   const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, log)
   const consumer = role === 'api' ? undefined : (await import('./consumer.ts')).buildConsumer(config, log)

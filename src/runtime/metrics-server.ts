@@ -1,7 +1,7 @@
 /** The metrics port of every process: `/metrics` for Prometheus, `/health/live` and `/health/ready` for probes. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { registry } from './metrics.ts'
+import { exposition } from './instruments.ts'
 import type { Service } from './service.ts'
 
 export interface Readiness {
@@ -39,10 +39,10 @@ export function createMetricsServer(
 ): MetricsServer {
   let server: Server | undefined
 
-  async function answer({ pathname: path, searchParams }: URL): Promise<PageAnswer> {
+  async function answer({ pathname: path, searchParams }: URL, accept: string | undefined): Promise<PageAnswer> {
     const page = pages.get(path)
     if (page) return page(searchParams)
-    if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() }
+    if (path === '/metrics') return { status: 200, ...(await exposition(accept)) }
     if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"live":true}' }
     if (path === '/health/ready') {
       const readiness = await ready()
@@ -60,7 +60,7 @@ export function createMetricsServer(
     async start() {
       if (server) return
       const made = createServer((request, response) => {
-        answer(new URL(request.url ?? '/', 'http://localhost')).then(
+        answer(new URL(request.url ?? '/', 'http://localhost'), request.headers.accept).then(
           ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
           () => response.writeHead(500).end(),
         )

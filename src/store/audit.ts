@@ -55,16 +55,17 @@ const TAKE_BACK = {
       select task_id, attempt + 1, queue, deaths >= ${DEATHS_BEFORE_ALONE}, at, at
         from dead where deaths < ${DEATHS_BEFORE_FAILED}
     )
-    select d.task_id as id, d.attempt, d.holder, d.deaths >= ${DEATHS_BEFORE_FAILED} as "isFailed", ${WHOSE}
+    select d.task_id as id, d.attempt, d.holder, d.deaths >= ${DEATHS_BEFORE_FAILED} as "isFailed", t.name, ${WHOSE}
       from dead d join task t on t.id = d.task_id`,
 }
 
-/** What the log names a task by. */
+/** What the log and the metrics name a task by. */
 export interface Whose {
   readonly id: string
   readonly requestId: string
   readonly traceId: string
   readonly client: string
+  readonly name: string
 }
 
 export interface TakenBack extends Whose {
@@ -154,7 +155,7 @@ const EXPIRE = {
       insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
       select task_id, name, queue, client, at, 'expired', error, 'expired' from whose
     )
-    select task_id as id, "requestId", "traceId", client from whose`,
+    select task_id as id, "requestId", "traceId", client, name from whose`,
 }
 
 /** Ends waiting tasks whose time has passed as FAILED, and names them. */

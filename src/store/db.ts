@@ -3,7 +3,9 @@
  * A frozen server answers neither errors nor statement timeouts, so the client's own timeouts are set too.
  */
 import pg from 'pg'
+import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
+import { metrics } from '../runtime/metrics.ts'
 
 export interface Queryable {
   query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>
@@ -37,6 +39,8 @@ export interface DbOptions {
   readonly poolSize: number
   readonly name: string
   readonly log: Log
+  /** The pool's name in metrics; without one it is not in them. */
+  readonly label?: string
   /** How long one query may take before it fails, on the client's side too; default 5 s, 0 for no limit. */
   readonly queryTimeoutMs?: number
   /** Every statement of this pool finds its rows by their keys; default false. */
@@ -55,7 +59,7 @@ const SHORT_STATEMENTS = 'set jit = off'
 const BY_KEY = `${SHORT_STATEMENTS}; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off`
 
 /** Opens a pool. Connections are made when first needed, so this neither waits nor fails. */
-export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000, isByKey = false }: DbOptions): Db {
+export function openDb({ url, poolSize, name, log, label, queryTimeoutMs = 5_000, isByKey = false }: DbOptions): Db {
   const options: pg.PoolConfig & { onConnect(client: pg.ClientBase): Promise<unknown> } = {
     connectionString: url,
     max: poolSize,
@@ -72,6 +76,7 @@ export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000, isByK
   pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection ended'))
 
   const turns = createTurns(poolSize)
+  const forget = label === undefined ? undefined : whenAsked(() => showPool(label, pool, turns.waiting))
 
   return {
     async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
@@ -113,12 +118,21 @@ export function openDb({ url, poolSize, name, log, queryTimeoutMs = 5_000, isByK
       }
     },
     async close() {
+      forget?.()
       await pool.end()
     },
   }
 }
 
+function showPool(pool: string, { totalCount, idleCount, waitingCount }: pg.Pool, turnsWaiting: number): void {
+  metrics.dbConnections.set({ pool, state: 'busy' }, totalCount - idleCount)
+  metrics.dbConnections.set({ pool, state: 'idle' }, idleCount)
+  metrics.dbWaiting.set({ pool }, waitingCount + turnsWaiting)
+}
+
 interface Turns {
+  /** How many wait. */
+  readonly waiting: number
   /** Waits for one of the turns, and resolves with the function that gives it back. Rejects when the signal aborts. */
   take(signal: AbortSignal | undefined): Promise<() => void>
 }
@@ -132,6 +146,9 @@ function createTurns(most: number): Turns {
     waiting.shift()?.()
   }
   return {
+    get waiting() {
+      return waiting.length
+    },
     take: (signal) =>
       new Promise((resolve, reject) => {
         const go = (): void => {

@@ -36,6 +36,23 @@ export async function queueHealth(db: Queryable): Promise<QueueHealth[]> {
   return db.query<QueueHealth>(QUEUES)
 }
 
+const OLDEST = {
+  name: 'oldest_waiting',
+  text: `
+    select q.queue, greatest(0, coalesce(extract(epoch from clock_timestamp() - (
+             select u.offered_at from unfinished u where u.queue = q.queue and u.status <> 'RUNNING'
+              order by u.offered_at limit 1)), 0))::float8 as seconds
+      from unnest($1::text[]) as q(queue)`,
+}
+
+/** Tells for each queue for how many seconds its longest waiting due task has waited since it was last offered; 0 when none waits. */
+export async function oldestWaiting(
+  db: Queryable,
+  queues: readonly string[],
+): Promise<readonly { readonly queue: string; readonly seconds: number }[]> {
+  return db.query(OLDEST, [queues])
+}
+
 const CONSUMERS = {
   name: 'consumers_alive',
   text: `select id, name, version, queues, started_at as "startedAt",
