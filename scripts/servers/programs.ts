@@ -4,18 +4,25 @@ import { join } from 'node:path'
 import { canInstall, install } from '../apt.ts'
 
 export type ServerName = 'postgres' | 'rabbitmq'
+/** Prometheus only watches: no task needs it, so it is no server of the platform. */
+export type ProgramName = ServerName | 'prometheus'
 export type Log = (line: string) => void
 
 const OLDEST_POSTGRES = 15
 const POSTGRES_VERSIONS = '/usr/lib/postgresql'
 const RABBITMQ_PROGRAMS = '/usr/lib/rabbitmq/bin'
-const PACKAGES: Readonly<Record<ServerName, string>> = { postgres: 'postgresql', rabbitmq: 'rabbitmq-server' }
+const PROMETHEUS_PROGRAMS = '/usr/bin'
+const PACKAGES: Readonly<Record<ProgramName, string>> = {
+  postgres: 'postgresql',
+  rabbitmq: 'rabbitmq-server',
+  prometheus: 'prometheus',
+}
 
 /**
  * Returns the folder of a server's programs, installing them first if need be.
  * Throws an error that says what to do when they are neither there nor installable.
  */
-export function programsOf(server: ServerName, log: Log = () => {}): string {
+export function programsOf(server: ProgramName, log: Log = () => {}): string {
   const found = findPrograms(server)
   if (found) return found
   if (!canInstall()) throw new Error(whatToDo(server))
@@ -31,7 +38,11 @@ export function hasPrograms(): boolean {
   return canInstall() || (findPrograms('postgres') !== undefined && findPrograms('rabbitmq') !== undefined)
 }
 
-function findPrograms(server: ServerName): string | undefined {
+function findPrograms(server: ProgramName): string | undefined {
+  if (server === 'prometheus') {
+    const names = ['prometheus', 'promtool']
+    return names.every((name) => existsSync(join(PROMETHEUS_PROGRAMS, name))) ? PROMETHEUS_PROGRAMS : undefined
+  }
   if (server === 'rabbitmq')
     return existsSync(join(RABBITMQ_PROGRAMS, 'rabbitmq-server')) ? RABBITMQ_PROGRAMS : undefined
   if (!existsSync(POSTGRES_VERSIONS)) return undefined
@@ -42,7 +53,10 @@ function findPrograms(server: ServerName): string | undefined {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
 }
 
-function whatToDo(server: ServerName): string {
+function whatToDo(server: ProgramName): string {
+  if (server === 'prometheus') {
+    return `There is no Prometheus with promtool in ${PROMETHEUS_PROGRAMS}: sudo apt-get install prometheus (as root this is done for you)`
+  }
   const [variable, what] =
     server === 'postgres'
       ? ['DATABASE_URL', `PostgreSQL ${OLDEST_POSTGRES} or newer (in ${POSTGRES_VERSIONS})`]

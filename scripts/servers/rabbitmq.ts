@@ -28,6 +28,8 @@ export interface Rabbitmq {
   readonly url: string
   readonly port: number
   readonly managementUrl: string
+  /** Where its Prometheus plugin answers: `/metrics` in sum, `/metrics/detailed` by queue. */
+  readonly prometheusUrl: string
   /** The node's; changes with every start. */
   readonly pid: number
   readonly epmdPid: number
@@ -57,6 +59,7 @@ export interface Rabbitmq {
 const MEMORY_WATERMARK = 0.4
 const SETTINGS = {
   'management.tcp.ip': '127.0.0.1',
+  'prometheus.tcp.ip': '127.0.0.1',
   'vm_memory_high_watermark.relative': MEMORY_WATERMARK,
   'disk_free_limit.absolute': '50MB',
   // The management API shows counts as old as this, in milliseconds.
@@ -67,12 +70,19 @@ const SETTINGS = {
 export async function startRabbitmq(options: RabbitmqOptions): Promise<Rabbitmq> {
   const programs = programsOf('rabbitmq', options.log)
   const folder = resolve(options.folder)
-  const [freeForAmqp, managementPort, distPort, epmdPort] = (await freePorts(4)) as [number, number, number, number]
+  const [freeForAmqp, managementPort, prometheusPort, distPort, epmdPort] = (await freePorts(5)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   const port = options.port ?? freeForAmqp
   const managementUrl = `http://guest:guest@127.0.0.1:${managementPort}`
   const management = createManagement(managementUrl)
   const env = { ...environmentOf({ folder, port, distPort, epmdPort }), ...options.env }
-  writeConfiguration(folder, { ...SETTINGS, 'management.tcp.port': managementPort, ...options.settings })
+  const ports = { 'management.tcp.port': managementPort, 'prometheus.tcp.port': prometheusPort }
+  writeConfiguration(folder, { ...SETTINGS, ...ports, ...options.settings })
   let node: ServerProcess | undefined
   let epmd: ServerProcess | undefined
 
@@ -116,6 +126,7 @@ export async function startRabbitmq(options: RabbitmqOptions): Promise<Rabbitmq>
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
     managementUrl,
+    prometheusUrl: `http://127.0.0.1:${prometheusPort}`,
     get pid() {
       return pid()
     },
@@ -193,7 +204,7 @@ function writeConfiguration(folder: string, settings: Record<string, string | nu
   writeFileSync(join(folder, 'rabbitmq.conf'), lines.join(''))
   writeFileSync(join(folder, 'advanced.config'), '[].\n')
   writeFileSync(join(folder, 'rabbitmq-env.conf'), '')
-  writeFileSync(join(folder, 'enabled_plugins'), '[rabbitmq_management].\n')
+  writeFileSync(join(folder, 'enabled_plugins'), '[rabbitmq_management,rabbitmq_prometheus].\n')
 }
 
 async function answers(management: ReturnType<typeof createManagement>): Promise<boolean> {

@@ -19,6 +19,8 @@ declare module 'vitest' {
     /** The shared RabbitMQ, for `aVhost`. */
     readonly amqpUrl: string
     readonly managementUrl: string
+    /** Where its Prometheus plugin answers. */
+    readonly rabbitmqPrometheusUrl: string
     /** A folder of this run, for servers that a test starts for itself. Removed afterwards. */
     readonly runFolder: string
   }
@@ -43,6 +45,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('postgresUrl', postgres.url)
     project.provide('amqpUrl', rabbitmq.url)
     project.provide('managementUrl', rabbitmq.managementUrl)
+    project.provide('rabbitmqPrometheusUrl', rabbitmq.prometheusUrl)
     project.provide('runFolder', folder)
   } catch (error) {
     await removeAll()
