@@ -14,12 +14,12 @@ import { DataqueryBuilder as LokiQuery } from '@grafana/grafana-foundation-sdk/l
 import { DataqueryBuilder as PrometheusQuery } from '@grafana/grafana-foundation-sdk/prometheus'
 
 /** How Grafana writes the value of a variable. */
-const valueOf = (variable: string): string => `\${${variable}}`
+const inBraces = (variable: string): string => `\${${variable}}`
 
-export const PROMETHEUS = { type: 'prometheus', uid: valueOf('datasource') }
-export const TEMPO = { type: 'tempo', uid: valueOf('tempo') }
-export const LOKI = { type: 'loki', uid: valueOf('loki') }
-export const POSTGRES = { type: 'grafana-postgresql-datasource', uid: valueOf('postgres') }
+export const PROMETHEUS = { type: 'prometheus', uid: inBraces('datasource') }
+export const TEMPO = { type: 'tempo', uid: inBraces('tempo') }
+export const LOKI = { type: 'loki', uid: inBraces('loki') }
+export const POSTGRES = { type: 'grafana-postgresql-datasource', uid: inBraces('postgres') }
 
 /** Picks a data source of one kind, so that no dashboard knows where it will be installed. */
 export function datasourceVariable(name: string, label: string, type: string): DatasourceVariableBuilder {

@@ -4,7 +4,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type OpenMetricsContentType, Registry } from 'prom-client'
 
-const registry = new Registry<OpenMetricsContentType>()
+/** Where every metric is; `exposition` writes it. */
+export const registry = new Registry<OpenMetricsContentType>()
 registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
 collectDefaultMetrics({ register: registry })
 // Gauges that are named like counters, which `promtool check metrics` objects to.
