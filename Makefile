@@ -6,11 +6,12 @@ VITEST := node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 IMAGE := node:24-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs kind kind-down bench bench-growth images clean
+.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs dashboards kind kind-down \
+  bench bench-growth images clean
 
 help:
 	@awk '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{split($$0, part, /:.*## /); \
-	  printf "  make %-8s %s\n", part[1], part[2]}' $(MAKEFILE_LIST)
+	  printf "  make %-10s %s\n", part[1], part[2]}' $(MAKEFILE_LIST)
 
 ##@ First steps
 
@@ -55,6 +56,9 @@ test: setup ## check, then run all tests; in a container if only Docker has serv
 
 docs: setup ## write the generated parts of the documentation
 	@node scripts/docs.ts
+
+dashboards: setup ## write the dashboards of Grafana as JSON, from grafana/
+	@node grafana/main.ts
 
 kind: ## build the images and run all of it in a kind cluster on this machine: needs Docker, kind, kubectl, helm
 	@k8s/kind/up.sh

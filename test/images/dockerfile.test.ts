@@ -7,7 +7,8 @@ import { expect, test } from 'vitest'
 import { baseImage } from '../../scripts/images/dockerfile.ts'
 import { ROLES } from '../../src/roles/run.ts'
 import { COMMIT, VERSION } from '../../src/runtime/build-info.ts'
-import { registry } from '../../src/runtime/metrics.ts'
+import { showBuild } from '../../src/roles/first-figures.ts'
+import { exposition } from '../../src/runtime/instruments.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -110,8 +111,9 @@ test('packages are those of the lock file that run, and their scripts are not ru
 
 test('the label of the version is that of package.json, and the metrics tell version and commit', async () => {
   expect(restOf('runtime', 'ARG')).toContain(`VERSION=${VERSION}`)
-  const metrics = await registry.getSingleMetricAsString('nightshift_build_info')
-  expect(metrics).toContain(`nightshift_build_info{version="${VERSION}",commit="${COMMIT}"} 1`)
+  showBuild('api')
+  const { body } = await exposition(undefined)
+  expect(body).toContain(`nightshift_build_info{version="${VERSION}",commit="${COMMIT}",role="api"} 1`)
 })
 
 const patterns = read('.dockerignore')
