@@ -62,6 +62,8 @@ describe('the alerts', () => {
     expect(inRules.length).toBeGreaterThan(20)
     expect(CASES.map(({ alert }) => alert).sort()).toEqual([...inRules].sort())
     expect(pages.sort()).toEqual(inRules.map((name) => `${name}.md`).sort())
+    const index = readFileSync(join(RUNBOOKS, 'README.md'), 'utf8')
+    for (const { alert, severity } of CASES) expect(index).toContain(`| [${alert}](${alert}.md) | ${severity} |`)
   })
 
   test('fire with their runbook when it is time, and not when all is well', async () => {

@@ -92,7 +92,7 @@ async function work(): Promise<void> {
   await submit(api, { name: 'conversation.ended', payload: aConversation(1) })
   await finished(api, dead)
   expect((await call(api, 'POST', '/api/v1/tasks', { name: 'trial.echo' })).status).toBe(422)
-  for (let n = 0; n < 12; n++) await submit(api, { name: 'trial.sleep', payload: { ms: 8_000 } })
+  for (let n = 0; n < 9; n++) await submit(api, { name: 'trial.sleep', payload: { ms: 2_000 } })
 }
 
 const ask = (expr: string): Promise<Series[]> => prometheus.query(substituted(expr))
@@ -239,6 +239,7 @@ test('a thousand hostile names make no new series', async () => {
     )
   // Each kind once, so that the series of its reason exists.
   for (let n = 0; n < 4; n++) await hostile(n)
+  await nightshift.untilAllFinished()
   const before = [await seriesOf(api.metricsUrl), await seriesOf(consumer.metricsUrl)]
 
   for (let n = 0; n < 1_000; n += 20) await Promise.all(Array.from({ length: 20 }, (_, more) => hostile(n + more)))
