@@ -17,8 +17,11 @@ export function counter<Label extends string = never>(name: string, help: string
   return new Counter<Label>({ name: `nightshift_${name}`, help, labelNames, registers })
 }
 
+/** Makes a gauge without a value: a process that never sets it must not claim that it is 0. */
 export function gauge<Label extends string = never>(name: string, help: string, labelNames: Label[] = []) {
-  return new Gauge<Label>({ name: `nightshift_${name}`, help, labelNames, registers })
+  const made = new Gauge<Label>({ name: `nightshift_${name}`, help, labelNames, registers })
+  if (labelNames.length === 0) made.remove()
+  return made
 }
 
 /** A histogram whose buckets remember a trace. */

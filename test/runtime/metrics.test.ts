@@ -45,6 +45,16 @@ test('a counter has one name in both formats, whichever was asked for first', as
   expect((await exposition(ACCEPT)).body).toContain('# TYPE nightshift_leases_lost counter\n')
 })
 
+test('a gauge that this process never sets, or no longer does, has no value', async () => {
+  expect((await exposition(undefined)).body).not.toMatch(/^nightshift_outbox_rows /m)
+
+  metrics.outboxRows.set(3)
+  expect((await exposition(undefined)).body).toMatch(/^nightshift_outbox_rows 3$/m)
+
+  metrics.outboxRows.remove()
+  expect((await exposition(undefined)).body).not.toMatch(/^nightshift_outbox_rows /m)
+})
+
 test('each help text says what to do, and no name of ours is free of the prefix', async () => {
   const { body } = await exposition(undefined)
   const helps = [...body.matchAll(/^# HELP nightshift_\S+ (.+)$/gm)].map(([, help]) => help as string)
