@@ -59,6 +59,9 @@ export function createAuditor(options: AuditorOptions): Service {
     answeringSince = undefined
     lastStep = undefined
     emptySince.clear()
+    metrics.unaccountedTasks.remove()
+    metrics.queueReady.reset()
+    metrics.queueConsumers.reset()
   }
 
   async function takeBackFromTheDead(answeredAt: Date): Promise<void> {
