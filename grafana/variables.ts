@@ -78,8 +78,8 @@ export function changes(): AnnotationQueryBuilder[] {
     mark(
       'Deploys',
       'blue',
-      'count by (version) (nightshift_build_info{namespace=~"$namespace"} unless on (version) nightshift_build_info{namespace=~"$namespace"} offset 5m)',
-      'version {{version}}',
+      'count by (version, commit) (nightshift_build_info{namespace=~"$namespace"} unless on (version, commit) nightshift_build_info{namespace=~"$namespace"} offset 5m)',
+      'version {{version}}, commit {{commit}}',
     ),
     mark(
       'Scaling',

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { baseImage } from '../../scripts/images/dockerfile.ts'
+import { showBuild } from '../../src/roles/first-figures.ts'
 import { ROLES } from '../../src/roles/run.ts'
 import { COMMIT, VERSION } from '../../src/runtime/build-info.ts'
-import { showBuild } from '../../src/roles/first-figures.ts'
 import { exposition } from '../../src/runtime/instruments.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
