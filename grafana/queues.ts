@@ -242,13 +242,13 @@ export function queues(): DashboardBuilder {
     .withPanel(
       timeseries({
         title: 'Event loop lag',
-        says: 'p99 of the worst process of each role. Over 0.5 s: a handler computes without pause; move that work to a thread. At the lease the process ends.',
+        says: 'Longest standstill between two scrapes, of the worst process of each role. Over 0.5 s again and again: a handler computes without pause; move that work to a thread. At the lease the process ends.',
         unit: 's',
         width: 8,
         badFrom: 0.5,
         queries: [
           {
-            expr: `max by (role) (nodejs_eventloop_lag_p99_seconds{${NAMESPACE}} * on (namespace, job, instance) group_left (role) nightshift_build_info{${NAMESPACE}})`,
+            expr: `max by (role) (nodejs_eventloop_lag_max_seconds{${NAMESPACE}} * on (namespace, job, instance) group_left (role) nightshift_build_info{${NAMESPACE}})`,
             legend: '{{role}}',
           },
         ],

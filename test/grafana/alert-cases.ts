@@ -181,7 +181,7 @@ export const CASES: readonly AlertCase[] = [
     alert: 'NightshiftEventLoopLag',
     severity: 'ticket',
     fires: {
-      [`nodejs_eventloop_lag_p99_seconds{${NS}, job="n", instance="pod-1"}`]: '0.01 2x30',
+      [`nodejs_eventloop_lag_max_seconds{${NS}, job="n", instance="pod-1"}`]: '2x31',
       [`nightshift_build_info{${NS}, job="n", instance="pod-1", role="consumer", version="1"}`]: '1x31',
     },
     at: '15m',
@@ -189,7 +189,7 @@ export const CASES: readonly AlertCase[] = [
     summary: 'The consumer at pod-1 computes without pause for 2s.',
     // Another program of the same cluster.
     isWell: {
-      [`nodejs_eventloop_lag_p99_seconds{${NS}, job="shop", instance="shop-1"}`]: '2x30',
+      [`nodejs_eventloop_lag_max_seconds{${NS}, job="shop", instance="shop-1"}`]: '2x30',
       [`nightshift_build_info{${NS}, job="n", instance="pod-1", role="consumer", version="1"}`]: '1x31',
     },
   },
