@@ -1,5 +1,5 @@
 // Promise: whatever the values say, what the chart renders is valid for a real cluster, restricted, and fits together.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -18,8 +18,7 @@ const KINDS = new Set(
   readdirSync(join(CHART, 'templates'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.yaml'))
     .flatMap((path) => [...readFileSync(join(CHART, 'templates', path), 'utf8').matchAll(/^kind: (\w+)$/gm)])
-    .map(([, kind]) => kind as string)
-    .filter((kind) => kind !== 'PrometheusRule' || existsSync(join(CHART, 'files/alerts'))),
+    .map(([, kind]) => kind as string),
 )
 
 describe.each(HELMS)('%s', (helm) => {
@@ -125,7 +124,7 @@ test('dashboards and alerts arrive as they are in the files, templates of their 
   const manifests = render({ file: 'values-prod.yaml' })
   const filesOf = (folder: string) => {
     const path = join(CHART, 'files', folder)
-    return existsSync(path) ? readdirSync(path).map((name) => [name, readFileSync(join(path, name), 'utf8')]) : []
+    return readdirSync(path).map((name) => [name, readFileSync(join(path, name), 'utf8')])
   }
   const dashboards = manifests.filter(({ metadata }) => metadata.labels?.grafana_dashboard === '1')
   const rules = manifests.filter(({ kind }) => kind === 'PrometheusRule')
@@ -136,4 +135,15 @@ test('dashboards and alerts arrive as they are in the files, templates of their 
   expect(rules.map(({ spec }) => spec.groups)).toEqual(
     filesOf('alerts').map(([, text]) => parse(text as string).groups),
   )
+})
+
+test('alerts link to the runbooks where they are published', () => {
+  const prometheusRule = { enabled: true, runbooksUrl: 'https://git.example.com/docs/runbooks/' }
+  const { spec } = one(render({ values: { ...SERVERS, monitoring: { prometheusRule } } }), 'PrometheusRule')
+
+  const links = spec.groups.flatMap(({ rules }: { rules: { annotations?: { runbook_url?: string } }[] }) =>
+    rules.map(({ annotations }) => annotations?.runbook_url),
+  )
+  expect(links).toContain('https://git.example.com/docs/runbooks/NightshiftNoConsumers.md')
+  for (const link of links) expect(link).toMatch(/^https:\/\/git\.example\.com\/docs\/runbooks\/Nightshift\w+\.md$/)
 })
