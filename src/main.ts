@@ -43,12 +43,12 @@ Settings come from the environment: DATABASE_URL, AMQP_URL and NIGHTSHIFT_…; d
 async function main([name, ...words]: readonly string[]): Promise<number> {
   if (name === '--version') return print(`nightshift ${VERSION} (commit ${COMMIT})`)
   if (name === undefined || name === '--help' || name === 'help') return print(await help())
-  if (name in ROLES) {
+  if (Object.hasOwn(ROLES, name)) {
     if (words.includes('--help')) return print(await help())
     if (words.length > 0) throw new UsageError(`${name} takes no arguments: its settings come from the environment`)
     return run(name as Role)
   }
-  const load = COMMANDS[name]
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!load) throw new UsageError(`"${name}" is neither a role nor a command: see nightshift --help`)
   const { command } = await load()
   return words.includes('--help') ? print(command.usage) : command.run(words)

@@ -12,6 +12,8 @@ export interface Acks {
   ack(message: ConsumeMessage): void
   /** Refuses a delivery at once: back to its queue, or to the dead letters. */
   nack(message: ConsumeMessage, requeue: boolean): void
+  /** Sends now what is gathered: a channel that is being closed sends nothing more. */
+  flush(): void
 }
 
 export function createAcks(channel: Channel, log: Log): Acks {
@@ -43,6 +45,7 @@ export function createAcks(channel: Channel, log: Log): Acks {
       if (done.size === 0) setImmediate(flush)
       done.add(message)
     },
+    flush,
     nack(message, requeue) {
       open.delete(message)
       channel.nack(message, false, requeue)

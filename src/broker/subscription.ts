@@ -56,12 +56,13 @@ const MOST_MOMENT_MS = 7_258_118_400_000
 export function subscribe({ session, topology, queue, prefetch, log, onDelivery }: SubscribeOptions): Subscription {
   const stopped = new AbortController()
   let channel: Channel | undefined
+  let acks: Acks | undefined
   let consumerTag: string | undefined
 
   async function once(): Promise<void> {
     const own = await session.openChannel()
     const gone = new AbortController()
-    const acks = createAcks(own, log)
+    const ownAcks = createAcks(own, log)
     const closed = new Promise<void>((resolve) => own.once('close', () => resolve()))
     void closed.then(() => gone.abort())
     let held = 0
@@ -81,12 +82,13 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
         // null: the queue was deleted, or the broker cancelled us. The channel looks healthy and stays silent.
         if (message === null) lost()
         else {
-          acks.delivered(message)
-          onDelivery(deliveryOf(acks, message, queue, gone.signal, hold))
+          ownAcks.delivered(message)
+          onDelivery(deliveryOf(ownAcks, message, queue, gone.signal, hold))
         }
       })
       const { consumerTag: tag } = await session.answered('subscribing', consuming)
       channel = own
+      acks = ownAcks
       consumerTag = tag
       log.info({ queue, prefetch }, 'subscribed')
       await Promise.race([closed, cancelledByBroker, aborted(session.ended), aborted(stopped.signal)])
@@ -130,6 +132,7 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
     },
     async close() {
       stopped.abort()
+      acks?.flush()
       if (channel && !session.ended.aborted) {
         await Promise.race([channel.close().catch(() => undefined), sleep(3_000, undefined, { ref: false })])
       }

@@ -1,7 +1,6 @@
 /** Commits a task and says so: what all submitting routes share between a valid task and its answer. */
 import type { z } from 'zod'
 import { Problem } from '../http/problem.ts'
-import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
 import { isDataFault } from '../store/db.ts'
@@ -68,12 +67,6 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
 const isDue = ({ runAt, delayMs }: NewTask): boolean => runAt === null && delayMs === null
 
 export const statusUrlOf = (id: string): string => `/api/v1/tasks/${id}`
-
-/** Counts an error that refuses a submission, and gives it back. */
-export function counted(error: unknown): unknown {
-  metrics.tasksRejected.inc({ reason: error instanceof Problem ? error.slug : 'unavailable' })
-  return error
-}
 
 async function committed(acceptor: Acceptor, task: NewTask): Promise<Acceptance> {
   try {

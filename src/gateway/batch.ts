@@ -8,7 +8,7 @@ import { BODY_LIMIT_BYTES, mediaTypeOf, parseInput, parseJsonText, refuseFlaws }
 import { Problem, problemBody, problemSchema } from '../http/problem.ts'
 import { type Call, type Route, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
-import { type AcceptTask, counted } from './accepting.ts'
+import type { AcceptTask } from './accepting.ts'
 import { inOrder } from './in-order.ts'
 import { acceptedSchema, batchItemSchema, IDEMPOTENCY_KEY } from './schemas.ts'
 import { newTaskOf, type SubmissionRules } from './submission.ts'
@@ -50,6 +50,7 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
       method: 'post',
       path: '/api/v1/tasks/batch',
       scopes: ['submit'],
+      takesTasks: true,
       doc: {
         tag: 'Tasks',
         summary: 'Submit many tasks',
@@ -109,7 +110,8 @@ function createItemAnswerer({ accept, rules, isOutage }: BatchRoutesOptions, cal
         ...(isReplayed ? { replayed: true } : {}),
       }
     } catch (error) {
-      const problem = problemOf(counted(error))
+      const problem = problemOf(error)
+      metrics.tasksRejected.inc({ reason: problem.slug })
       if (problem.slug === 'unavailable') gone = problem
       const told = problemBody(problem, { requestId: call.requestId, traceId: call.trace.traceId })
       return { index, ...(key === undefined ? {} : { key }), accepted: false, problem: told }

@@ -6,7 +6,7 @@ import { type Answer, type Call, type Route, type RouteDoc, route } from '../htt
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
-import { type AcceptTask, counted } from './accepting.ts'
+import type { AcceptTask } from './accepting.ts'
 import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'
 import { newTaskOf, type SubmissionRules } from './submission.ts'
 
@@ -58,6 +58,7 @@ export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
     method: 'post',
     path: '/api/v1/tasks',
     scopes: ['submit'],
+    takesTasks: true,
     doc: {
       ...DOC,
       summary: 'Submit a task',
@@ -70,6 +71,7 @@ export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
     method: 'post',
     path: '/api/v1/conversations/end',
     scopes: ['submit'],
+    takesTasks: true,
     doc: {
       ...DOC,
       summary: 'Tell that a conversation has ended',
@@ -87,28 +89,24 @@ async function submitted(
   submissionOf: (body: unknown) => Submission,
   payloadAt: string,
 ): Promise<Answer> {
-  try {
-    const key = idempotencyKeyOf(call)
-    const submission = submissionOf(await readJson(call))
-    const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
-    const { body, isReplayed, rateLimit } = await options.accept(task)
-    tracing?.about({ id: body.id, name: task.name })
-    metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
-    const headers = {
-      location: body.statusUrl,
-      ...rateLimit,
-      ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}),
-    }
-    return (
-      (await waited(options, call, body.id, headers)) ?? {
-        status: 202,
-        headers: { ...headers, ...preferenceApplied(call), 'retry-after': String(secondsUntil(task)) },
-        body,
-      }
-    )
-  } catch (error) {
-    throw counted(error)
+  const key = idempotencyKeyOf(call)
+  const submission = submissionOf(await readJson(call))
+  const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
+  const { body, isReplayed, rateLimit } = await options.accept(task)
+  tracing?.about({ id: body.id, name: task.name })
+  metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
+  const headers = {
+    location: body.statusUrl,
+    ...rateLimit,
+    ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}),
   }
+  return (
+    (await waited(options, call, body.id, headers)) ?? {
+      status: 202,
+      headers: { ...headers, ...preferenceApplied(call), 'retry-after': String(secondsUntil(task)) },
+      body,
+    }
+  )
 }
 
 /** Waits as long as the client prefers. A failure here must not hide that the task was accepted. */

@@ -46,9 +46,19 @@ export async function sendAnswer(
   for await (const piece of text) {
     if (response.destroyed) return
     response.write(piece)
-    if (response.writableLength > HELD_BYTES) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    if (response.writableLength > HELD_BYTES) await drained(response)
   }
   response.end()
+}
+
+/** Resolves when the client has read what was held for it, or has gone. */
+async function drained(response: ServerResponse): Promise<void> {
+  const over = new AbortController()
+  const heard = (event: string): Promise<unknown> => once(response, event, { signal: over.signal })
+  const [drain, close] = [heard('drain'), heard('close')]
+  // Whichever did not come is listened for no more: a slow reader would gather listeners.
+  await Promise.race([drain, close]).finally(() => over.abort())
+  await Promise.allSettled([drain, close])
 }
 
 /** Sends a problem, or ends the connection when an answer had already begun. */

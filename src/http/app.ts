@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
 import type { Log } from '../runtime/log.ts'
+import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { sendAnswer, sendProblem } from './answer.ts'
 import { type Authenticate, requireScope } from './auth.ts'
@@ -38,6 +39,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
   app.enable('case sensitive routing')
   app.enable('strict routing')
   const waits = new Set<AbortController>()
+  let isEnding = false
   let underWay = 0
   let onIdle: (() => void) | undefined
 
@@ -49,7 +51,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
       waits.delete(wait)
       wait.abort()
     }
-    if (response.closed) end()
+    if (isEnding || response.closed) end()
     else response.once('close', end)
     return wait.signal
   }
@@ -88,7 +90,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
     await sendAnswer(response, made, head)
   }
 
-  function fail(error: unknown, request: IncomingMessage, response: Response): void {
+  function fail(error: unknown, request: IncomingMessage, response: Response): Problem {
     const { head } = response.locals
     const problem = problemOf(error, isOutage)
     // Neither the query nor the problem's text, which may quote what the client has sent.
@@ -97,6 +99,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
     if (problem.slug === 'internal') log.error({ ...fields, error }, 'request failed')
     else log.debug(fields, 'request refused')
     sendProblem(response, problem, head)
+    return problem
   }
 
   app.use((request, response: Response, next) => {
@@ -118,7 +121,10 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
     const place = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'))
     for (const one of onPath) {
       place[one.method]((request, response: Response) => {
-        answer(one, request, response).catch((error: unknown) => fail(error, request, response))
+        answer(one, request, response).catch((error: unknown) => {
+          const { slug } = fail(error, request, response)
+          if (one.takesTasks) metrics.tasksRejected.inc({ reason: slug })
+        })
       })
     }
     const methods = onPath.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
@@ -161,6 +167,7 @@ export function createApi({ routes, authenticate, isOutage, log }: ApiOptions): 
       clearTimeout(timer)
     },
     endWaits() {
+      isEnding = true
       for (const wait of waits) wait.abort()
     },
   }

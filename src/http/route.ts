@@ -46,6 +46,8 @@ interface RouteInput<Query extends z.ZodObject> {
   readonly path: string
   /** The caller needs one of these scopes, or `admin`; none for a route that everybody may call. */
   readonly scopes: readonly Scope[]
+  /** It takes tasks in: whatever refuses a call of it, a missing key or a database that is away, counts as a task refused. */
+  readonly takesTasks?: true
   /** Every parameter that may stand in the query; others are answered 400. */
   readonly query?: Query
   readonly doc: RouteDoc

@@ -39,9 +39,12 @@ export function createMetricsServer(
 ): MetricsServer {
   let server: Server | undefined
 
-  async function answer({ pathname: path, searchParams }: URL, accept: string | undefined): Promise<PageAnswer> {
+  async function answer(target: string, accept: string | undefined): Promise<PageAnswer> {
+    const url = URL.parse(target, 'http://here')
+    if (!url) return { status: 400, type: 'text/plain', body: 'the request target is not a path\n' }
+    const path = url.pathname
     const page = pages.get(path)
-    if (page) return page(searchParams)
+    if (page) return page(url.searchParams)
     if (path === '/metrics') return { status: 200, ...(await exposition(accept)) }
     if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"live":true}' }
     if (path === '/health/ready') {
@@ -60,7 +63,7 @@ export function createMetricsServer(
     async start() {
       if (server) return
       const made = createServer((request, response) => {
-        answer(new URL(request.url ?? '/', 'http://localhost'), request.headers.accept).then(
+        answer(request.url ?? '/', request.headers.accept).then(
           ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
           () => response.writeHead(500).end(),
         )

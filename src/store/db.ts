@@ -48,6 +48,7 @@ export interface DbOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 2_000
+const CONNECT_LIMIT = { query_timeout: CONNECT_TIMEOUT_MS }
 
 /** Compiling a statement took 70-235 ms at each call, running it 1 ms. */
 const SHORT_STATEMENTS = 'set jit = off'
@@ -69,7 +70,8 @@ export function openDb({ url, poolSize, name, log, label, queryTimeoutMs = 5_000
     statement_timeout: queryTimeoutMs,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
-    onConnect: (client) => client.query(isByKey ? BY_KEY : SHORT_STATEMENTS),
+    // With a limit of its own: a pool without one would wait for a frozen server for ever.
+    onConnect: (client) => client.query({ text: isByKey ? BY_KEY : SHORT_STATEMENTS, ...CONNECT_LIMIT }),
   }
   const pool = new pg.Pool(options)
   // Without a listener the end of an idle connection would end the process.

@@ -1,8 +1,10 @@
 // What a submission is answered, and what of it is handed on.
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Caller } from '../../src/core/caller.ts'
 import { contractsOf, defineTask } from '../../src/core/contract.ts'
 import { acceptedSchema } from '../../src/gateway/schemas.ts'
+import { metrics } from '../../src/runtime/metrics.ts'
 import { anAcceptor, anApi } from '../http/an-api.ts'
 
 const TASKS = '/api/v1/tasks'
@@ -221,5 +223,30 @@ describe('when the answer does not come by itself', () => {
     const api = await anApi({ acceptor: { accept } })
 
     expect((await api.post(TASKS, task)).status).toBe(422)
+  })
+})
+
+describe('a refused submission', () => {
+  /** How often a task was refused for this reason, by the metric. */
+  const refusals = async (reason: string): Promise<number> =>
+    (await metrics.tasksRejected.get()).values.find(({ labels }) => labels.reason === reason)?.value ?? 0
+
+  test.each([
+    { what: 'no key', reason: 'unauthenticated', key: undefined, body: task },
+    { what: 'a database that cannot tell whose key it is', reason: 'unavailable', key: 'k', body: task },
+    { what: 'a bug of ours', reason: 'internal', key: 'bug', body: task },
+    { what: 'a task that is none', reason: 'invalid-input', key: 'mine', body: { name: 'no.such' } },
+  ])('is counted by its reason: $what', async ({ reason, key, body }) => {
+    const findCaller = async (given: string): Promise<Caller> => {
+      if (given === 'k') throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+      if (given === 'bug') throw new TypeError('of ours')
+      return { client: 'mine', scopes: ['submit'] }
+    }
+    const api = await anApi({ findCaller })
+    const before = await refusals(reason)
+
+    await api.post(TASKS, body, key === undefined ? {} : { authorization: `Bearer ${key}` })
+
+    expect(await refusals(reason)).toBe(before + 1)
   })
 })

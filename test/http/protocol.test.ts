@@ -2,6 +2,8 @@
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { type Route, route } from '../../src/http/route.ts'
+import { aborted } from '../../src/runtime/aborted.ts'
+import { until } from '../support/until.ts'
 import { anApi, plainRequest } from './an-api.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -173,6 +175,41 @@ test('a head that arrives too slowly is cut off after five seconds', async () =>
 })
 
 describe('stopping', () => {
+  test('ends also the wait of a call that begins to wait while the server stops', async () => {
+    const commit = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const slow: Route = {
+      ...route({
+        method: 'get',
+        path: '/slow',
+        scopes: [],
+        doc: { summary: 'Waits', tag: 'Health', answers: { 200: { says: 'It.' } } },
+        answer: async () => ({ status: 200 }),
+      }),
+      answer: async (call) => {
+        begun.resolve()
+        await commit.promise
+        await aborted(call.signal)
+        return { status: 200, body: 'kept' }
+      },
+    }
+    const api = await anApi({ extraRoutes: [slow] })
+    const answer = fetch(`${api.url}/slow`)
+    await begun.promise
+
+    const stopped = api.server.stop()
+    await until('it to take no more connections', async () =>
+      fetch(api.url).then(
+        () => false,
+        () => true,
+      ),
+    )
+    commit.resolve()
+
+    expect(await (await answer).json()).toBe('kept')
+    await stopped
+  })
+
   test('finishes the request in flight, ends a wait, closes idle connections, and takes no new ones', async () => {
     const begun = Promise.withResolvers<void>()
     const finish = Promise.withResolvers<void>()

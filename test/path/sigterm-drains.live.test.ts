@@ -3,7 +3,15 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ConversationPayload } from '../../src/tasks/conversation/contract.ts'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
-import { type ApiProcess, aNightshift, call, type Nightshift, submit, submitAll } from '../support/nightshift.ts'
+import {
+  type ApiProcess,
+  aNightshift,
+  call,
+  metric,
+  type Nightshift,
+  submit,
+  submitAll,
+} from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
@@ -154,8 +162,10 @@ test.each([
     first.kill('SIGTERM')
     const exit = await first.exit
     const between = (await call(api, 'GET', `/api/v1/tasks/${id}`)).body
-    await nightshift.startConsumer()
+    const second = await nightshift.startConsumer()
     await untilRunning(id, 2)
+    const { metricsPort } = await second.ready
+    const copies = await metric(`http://127.0.0.1:${metricsPort}/metrics`, 'nightshift_duplicates_dropped_total')
     const after = (await call(api, 'GET', `/api/v1/tasks/${id}`)).body
     await call(api, 'POST', `/api/v1/tasks/${id}/cancel`)
     await held.release()
@@ -163,6 +173,7 @@ test.each([
     expect(exit).toEqual(STOPPED)
     const history = [{ attempt: 1, outcome: 'handed_back', error: null, nextAt: null }]
     expect(between).toMatchObject({ status: 'PENDING', attempt: 1, failures: 0, crashes: 0, attempts: history })
+    expect(copies, 'wake-ups that the first consumer had not acknowledged').toBe(0)
     expect(after).toMatchObject({ status: 'RUNNING', attempt: 2, failures: 0, crashes: 0, attempts: history })
     expect(await nightshift.sql('select id from conversation')).toEqual([])
   },

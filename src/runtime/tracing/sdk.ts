@@ -18,6 +18,8 @@ import { createEntry, createSampler, samplerOf } from './sampler.ts'
 import { createSpans } from './spans.ts'
 
 const LONGEST_STOP_MS = 2_000
+/** What machines ask all the time: probes, Prometheus, an autoscaler. */
+const UNTRACED = /^\/(?:health\/|metrics$|metrics\?|scaling$|scaling\?)/
 /** A collector that stays away is told of once a minute, not with every batch of spans. */
 const TROUBLE_EVERY_MS = 60_000
 /** As many as a batch may have tasks; OpenTelemetry's own limit of 128 would cut them off in silence. */
@@ -56,8 +58,7 @@ export function startSdk(role: string, log: Log): Tracing {
 function instrumentations(isRecorded: (headers: object) => boolean) {
   return [
     new HttpInstrumentation({
-      ignoreIncomingRequestHook: ({ url = '', headers }) =>
-        url.startsWith('/health/') || url === '/metrics' || !isRecorded(headers),
+      ignoreIncomingRequestHook: ({ url = '', headers }) => UNTRACED.test(url) || !isRecorded(headers),
       requireParentforOutgoingSpans: true,
       headersToSpanAttributes: { server: { requestHeaders: ['x-request-id'] } },
     }),
