@@ -29,7 +29,7 @@ export const CHECKS = {
   connections: {
     looksAt: 'all processes with their pools fit into `max_connections` and the limits of role and database',
     why: 'At the limit the newest processes get no connection: consumers that were started for a burst do nothing.',
-    fix: 'Lower NIGHTSHIFT_DB_POOL or NIGHTSHIFT_MAX_REPLICAS, raise max_connections, or put a pooler in between.',
+    fix: 'Lower NIGHTSHIFT_DB_POOL or NIGHTSHIFT_MAX_REPLICAS, raise max_connections, or put a pooler in session mode in between (connections are given settings that must stay theirs).',
   },
   migrations: {
     looksAt: 'the schema is as new as this version',
