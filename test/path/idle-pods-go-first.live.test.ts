@@ -13,6 +13,8 @@ beforeEach(async () => {
   kubernetes = await anApiServer('work', ['pod-busy', 'pod-idle', 'pod-other'])
   nightshift = await aNightshift({
     env: {
+      // Long, so that none is lost on a busy machine: a new life is another consumer, and its pod would be read again.
+      NIGHTSHIFT_LEASE_SECONDS: '20',
       NIGHTSHIFT_POD_DELETION_COST: 'true',
       NIGHTSHIFT_POD_NAMESPACE: 'work',
       KUBECONFIG: kubernetes.kubeconfig,
@@ -38,7 +40,7 @@ test('a busy pod costs more than an idle one, is written once, and a second api 
   await until('the busy pod to be dear', () => kubernetes.costOf('pod-busy') === '100')
   const second = await nightshift.startApi()
   // Consumers are looked at by name, so whoever read the idle one has seen the busy one.
-  await until('both to have read the pods', () => kubernetes.reads.filter((pod) => pod === 'pod-idle').length === 2)
+  await until('both to have read the pods', () => kubernetes.reads.filter((pod) => pod === 'pod-idle').length >= 2)
   const calm = [...kubernetes.writes]
   // From one minute on an attempt is long-running; this one is made to look that old.
   await nightshift.sql(`update unfinished set started_at = started_at - interval '1 min' where status = 'RUNNING'`)
