@@ -2,11 +2,14 @@
  * Sets the metrics that are known when a process starts. Counters begin at 0, because the first step of a counter that
  * appears at 1 is no increase, and an alert on it would miss the first dead letter.
  */
+import type { Published } from '../broker/publisher.ts'
+import type { ProblemSlug } from '../http/problem.ts'
 import { COMMIT, VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
 import { metrics } from '../runtime/metrics.ts'
 
-const REFUSALS = ['queue-full', 'unavailable', 'internal', 'invalid-input']
+const REFUSALS: readonly ProblemSlug[] = ['queue-full', 'unavailable', 'internal', 'invalid-input']
+const PUBLISHED: readonly Published[] = ['confirmed', 'returned', 'nacked', 'unknown']
 const OUTCOMES = ['success', 'failure', 'handed_back']
 
 export function showBuild(role: string): void {
@@ -17,7 +20,7 @@ export function firstFiguresOfApi(config: Config, taskNames: Iterable<string>): 
   metrics.admissionMark.set({ mark: 'low' }, config.depthLow)
   metrics.admissionMark.set({ mark: 'high' }, config.depthHigh)
   for (const reason of REFUSALS) metrics.tasksRejected.inc({ reason }, 0)
-  for (const result of ['confirmed', 'returned', 'nacked', 'unknown']) metrics.published.inc({ result }, 0)
+  for (const result of PUBLISHED) metrics.published.inc({ result }, 0)
   for (const cause of ['lost', 'dead_consumer']) metrics.auditReoffered.inc({ cause }, 0)
   for (const task of taskNames) metrics.deadLettered.inc({ task }, 0)
 }

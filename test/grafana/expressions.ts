@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parser } from '@prometheus-io/lezer-promql'
+import { parse } from 'yaml'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DASHBOARDS = join(ROOT, 'grafana/dashboards')
@@ -92,6 +93,14 @@ export function prometheusQueries(): PanelQuery[] {
   ])
 }
 
+/** Lists every expression of the alerts. */
+export function alertQueries(): Pick<PanelQuery, 'where' | 'expr'>[] {
+  const { groups } = parse(readFileSync(RULES, 'utf8')) as {
+    groups: readonly { rules: readonly { alert: string; expr: string }[] }[]
+  }
+  return groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => ({ where: alert, expr })))
+}
+
 /** Puts values in the place of Grafana's variables: all of everything. */
 export function substituted(expr: string): string {
   return expr
@@ -118,4 +127,30 @@ export function namesIn(expr: string): Names {
     },
   })
   return { metrics, labels }
+}
+
+export interface Matcher {
+  readonly metric: string
+  readonly label: string
+  /** What the label must be, or for a regular expression each of its alternatives. */
+  readonly values: readonly string[]
+}
+
+/** Reads which values of which labels an expression selects, or leaves out. */
+export function matchersIn(expr: string): Matcher[] {
+  const found: Matcher[] = []
+  const text = (node: { readonly from: number; readonly to: number } | null): string =>
+    node === null ? '' : expr.slice(node.from, node.to)
+  parser.parse(expr).iterate({
+    enter({ name, node }) {
+      if (name !== 'VectorSelector') return
+      const metric = text(node.getChild('Identifier'))
+      for (const matcher of node.getChild('LabelMatchers')?.getChildren('UnquotedLabelMatcher') ?? []) {
+        const value = text(matcher.getChild('StringLiteral')).slice(1, -1)
+        const values = text(matcher.getChild('MatchOp')).endsWith('~') ? value.split('|') : [value]
+        found.push({ metric, label: text(matcher.getChild('LabelName')), values })
+      }
+    },
+  })
+  return found
 }
