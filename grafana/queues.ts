@@ -67,7 +67,7 @@ export function queues(): DashboardBuilder {
     .withPanel(
       timeseries({
         title: 'In and out',
-        says: 'Tasks per second: accepted (all queues), begun and finished of each queue. In above out for long: the backlog grows.',
+        says: 'Per second: tasks accepted (all queues), tasks begun and deliveries acknowledged of each queue (settled, duplicate or parked). In above out for long: the backlog grows.',
         unit: 'ops',
         width: 8,
         queries: [
@@ -75,7 +75,7 @@ export function queues(): DashboardBuilder {
           { expr: `max by (queue) (nightshift_drain_per_second{${QUEUE}})`, legend: 'begun: {{queue}}' },
           {
             expr: `sum by (queue) (rate(nightshift_deliveries_acked_total{${QUEUE}}[$__rate_interval]))`,
-            legend: 'finished: {{queue}}',
+            legend: 'acknowledged: {{queue}}',
           },
           {
             expr: `sum by (queue) (rate(nightshift_deliveries_nacked_total{${QUEUE}}[$__rate_interval]))`,

@@ -48,7 +48,7 @@ export const metrics = {
   slots: gauge('slots', 'Attempts that this consumer runs at once. in_flight near it for long: scale out.', ['queue']),
   deliveriesAcked: counter(
     'deliveries_acked_total',
-    'Deliveries acknowledged, after their outcome was committed. 0 under load: nothing is finished.',
+    'Deliveries acknowledged: attempts settled, duplicates, parked. 0 under load: nothing is finished.',
     ['queue'],
   ),
   deliveriesNacked: counter(
