@@ -18,10 +18,12 @@ export interface Load {
   readonly replicas: number
 }
 
+/** A process that looks once a second, and waits 3 s for a silent broker each time, is gone after so many seconds. */
+export const API_GONE_SECONDS = 10
+
 /**
- * $1 this process, $2 its name. Signs in, and reads what the others have written. A process that looks once a second, and
- * waits 3 s for a silent broker each time, is gone after 10 s. A lease is always extended by the same time, so its end
- * tells the moments of writing apart as well as these themselves would.
+ * $1 this process, $2 its name. Signs in, and reads what the others have written. A lease is always extended by the
+ * same time, so its end tells the moments of writing apart as well as these themselves would.
  */
 const LOAD = {
   name: 'load',
@@ -33,7 +35,7 @@ const LOAD = {
       delete from api_process where seen_at < statement_timestamp() - interval '1 hour'
     )
     select (select count(*) from api_process
-             where seen_at > statement_timestamp() - interval '10 s' and id <> $1)::int + 1 as replicas,
+             where seen_at > statement_timestamp() - interval '${API_GONE_SECONDS} s' and id <> $1)::int + 1 as replicas,
            (select coalesce(jsonb_object_agg(id, jsonb_build_object(
                      'begun', begun,
                      'bornAt', extract(epoch from started_at) * 1000,

@@ -1,5 +1,6 @@
 /** What the doctor asks of the PostgreSQL server: how safe a commit is, how many connections there are, what is ahead. */
 import type { Queryable } from './db.ts'
+import { API_GONE_SECONDS } from './load.ts'
 
 export interface ServerFacts {
   /** Such as 150020. */
@@ -62,10 +63,10 @@ export async function partitionsAhead(db: Queryable): Promise<number> {
 
 const APIS = {
   name: 'apis_alive',
-  text: `select count(*)::int as apis from api_process where seen_at > statement_timestamp() - interval '5 s'`,
+  text: `select count(*)::int as apis from api_process where seen_at > statement_timestamp() - interval '${API_GONE_SECONDS} s'`,
 }
 
-/** Counts the api processes that live. */
+/** Counts the api processes that live; one that was killed counts until it is gone for the others too. */
 export async function apisAlive(db: Queryable): Promise<number> {
   return (await db.query<{ apis: number }>(APIS))[0]?.apis ?? 0
 }
