@@ -2,6 +2,7 @@
  * What travels on the broker: a wake-up that names a task and the attempt it may begin. The payload stays in PostgreSQL.
  * The format is documented in docs/message-format.md, so that another language can read it.
  */
+import { isUuid } from './uuid.ts'
 
 export const MESSAGE_VERSION = 1
 
@@ -13,8 +14,6 @@ export interface WakeUp {
   /** Run it with no other attempt in the process. */
   readonly alone: boolean
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 export const MAX_MESSAGE_BYTES = 1_024
 
@@ -42,7 +41,7 @@ export function decodeWakeUp(body: Buffer): WakeUp | { readonly unreadable: stri
   }
   const { v, id, attempt, alone } = parsed as Record<string, unknown>
   if (v !== MESSAGE_VERSION) return { unreadable: `the version is ${JSON.stringify(v)}, not ${MESSAGE_VERSION}` }
-  if (typeof id !== 'string' || !UUID.test(id)) return { unreadable: 'the id is not a UUID' }
+  if (typeof id !== 'string' || !isUuid(id)) return { unreadable: 'the id is not a UUID' }
   if (typeof attempt !== 'number' || !Number.isInteger(attempt) || attempt < 1 || attempt > 1_000_000) {
     return { unreadable: 'the attempt is not a whole number from 1 to 1000000' }
   }

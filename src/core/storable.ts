@@ -11,7 +11,10 @@ export interface Flaw {
 
 export const MAX_DEPTH = 64
 
-const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+/** Writes a key as one token of a JSON Pointer (RFC 6901). */
+export function escapePointer(key: string): string {
+  return key.replaceAll('~', '~0').replaceAll('/', '~1')
+}
 
 /** Tells what is wrong with one string, or nothing. */
 export function textFlaw(text: string): string | undefined {

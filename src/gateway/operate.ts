@@ -1,5 +1,6 @@
 /** `POST /api/v1/tasks/{id}/retry` and `/cancel`: what people do to tasks by hand. A client may do it to its own. */
 import type { Status } from '../core/states.ts'
+import { isUuid } from '../core/uuid.ts'
 import { viewerOf } from '../http/auth.ts'
 import { parseInput, readOptionalJson } from '../http/input.ts'
 import { Problem } from '../http/problem.ts'
@@ -9,8 +10,6 @@ import { cancelTask, redriveTasks } from '../store/operate.ts'
 import { readTask } from '../store/reads.ts'
 import { statusUrlOf } from './accepting.ts'
 import { operatedSchema, operationSchema } from './schemas.ts'
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 const DOC: Omit<RouteDoc, 'summary'> = {
   tag: 'Operations',
@@ -67,7 +66,7 @@ async function operated(
 ): Promise<Answer> {
   const { reason } = parseInput(operationSchema, await readOptionalJson(call))
   const id = call.params.id?.toLowerCase() ?? ''
-  if (!UUID.test(id)) throw refusal(id, undefined, 'changed')
+  if (!isUuid(id)) throw refusal(id, undefined, 'changed')
   await operate(id, { name: call.caller.client, requestId: call.requestId, reason: reason ?? null })
   const statusUrl = statusUrlOf(id)
   return {

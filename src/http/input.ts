@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { z } from 'zod'
 import { closeWords } from '../core/nearest.ts'
-import { findFlaws, textFlaw } from '../core/storable.ts'
+import { escapePointer, findFlaws, textFlaw } from '../core/storable.ts'
 import { readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { type PointedError, Problem } from './problem.ts'
@@ -98,8 +98,6 @@ function pointedErrors(issue: z.core.$ZodIssue, at: string, schema: z.ZodType): 
     detail: `is not a known field${suggestion(key, known)}`,
   }))
 }
-
-const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
 
 const suggestion = (word: string, known: readonly string[]): string => {
   const close = closeWords(word.slice(0, 100), known)

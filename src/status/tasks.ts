@@ -1,6 +1,7 @@
 /** `GET /api/v1/tasks/{id}` and `/{id}/status`: where a task stands, with its attempts; can wait for the end. */
 import { createHash } from 'node:crypto'
 import { isFinished } from '../core/states.ts'
+import { isUuid } from '../core/uuid.ts'
 import { viewerOf } from '../http/auth.ts'
 import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
@@ -9,8 +10,6 @@ import type { Db } from '../store/db.ts'
 import { tasksAhead } from '../store/load.ts'
 import { readAttempts, readTask, type TaskView } from '../store/reads.ts'
 import { type TaskJson, taskJson, taskSchema } from './task-json.ts'
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Reads a task as this caller may see it, or nothing. */
 export type ReadTaskJson = (call: Call, id: string) => Promise<TaskJson | undefined>
@@ -22,7 +21,7 @@ export interface TaskReaderOptions {
   readonly startsInSeconds: (queue: string, ahead: number) => number | undefined
 }
 
-/** Makes the reader that answers these routes and, handed over by main.ts, `Prefer: wait` of a submission. */
+/** Makes the reader that answers these routes and, handed over by roles/api.ts, `Prefer: wait` of a submission. */
 export function createTaskReader(options: TaskReaderOptions): ReadTaskJson {
   const { db, resultTtlMs } = options
   return async (call, id) => {
@@ -82,7 +81,7 @@ export function createTaskStatusRoutes(read: ReadTaskJson, waitForEnd: WaitForEn
 async function answerTask(call: Call, read: ReadTaskJson, waitForEnd: WaitForEnd): Promise<Answer> {
   const id = call.params.id?.toLowerCase() ?? ''
   const nothing = new Problem('not-found', `there is no task ${id.slice(0, 100)}`)
-  if (!UUID.test(id)) throw nothing
+  if (!isUuid(id)) throw nothing
   let task = await read(call, id)
   const seconds = waitSecondsOf(call)
   if (task && seconds > 0 && !isFinished(task.status)) {

@@ -3,6 +3,7 @@
  * is not a task's own (the outbox, consumers, who else sent tasks) no viewer may read as such: it is read as the owner,
  * and only about tasks that the viewer was shown before.
  */
+import { isUuid } from '../core/uuid.ts'
 import type { Absence } from './absences.ts'
 import type { Db, Queryable } from './db.ts'
 import { asViewer, type Viewer } from './viewer.ts'
@@ -46,7 +47,6 @@ const FIND_BY_KEY = {
      order by id desc limit $3`,
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TRACE_ID = /^[0-9a-f]{32}$/i
 
 /**
@@ -63,7 +63,7 @@ export async function findTasks(
   keys: readonly string[],
   atMost: number,
 ): Promise<Found> {
-  const values = [id, UUID.test(id) ? id : null, TRACE_ID.test(id) ? id.toLowerCase() : null, atMost + 1]
+  const values = [id, isUuid(id.toLowerCase()) ? id : null, TRACE_ID.test(id) ? id.toLowerCase() : null, atMost + 1]
   const rows = await asViewer(db, viewer, (reader) => reader.query<{ id: string; by: FoundBy[] }>(FIND, values))
   if (rows.length > 0) {
     const by = new Set(rows.flatMap((row) => row.by))
