@@ -30,6 +30,7 @@ export interface Standing {
   readonly startsInSeconds: number | undefined
 }
 
+/** `retryAfterSeconds` is whole seconds, 1 or more. */
 export type Admitted =
   | { readonly isAdmitted: true; readonly standing: Standing }
   | { readonly isAdmitted: false; readonly standing: Standing; readonly retryAfterSeconds: number }

@@ -8,13 +8,13 @@ import { metrics } from '../runtime/metrics.ts'
 import { type Accepted, accept, type NewTask } from '../store/accept.ts'
 import { type Db, isDataFault } from '../store/db.ts'
 
-/** What the relay publishes of a task that was just committed. */
+/** What the relay publishes of a task that was just committed. Declared there too: stations never import each other. */
 export interface FreshOutboxRow {
   readonly outboxId: string
   readonly task: NewTask
 }
 
-/** The relay's door in the same process, handed over by main.ts. */
+/** The relay's door in the same process, handed over by roles/api.ts. */
 export interface FastPath {
   /** Takes room for up to `wanted` rows and says for how many seconds they may be claimed, or 0 when there is none. */
   reserve(wanted: number): number

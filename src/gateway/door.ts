@@ -2,7 +2,10 @@
 import { Problem } from '../http/problem.ts'
 import type { NewTask } from '../store/accept.ts'
 
-/** How a client stands with a queue, as the admission knows it; handed over by main.ts. */
+/**
+ * How a client stands with a queue: what `Standing` of `admission/admission.ts` is. It and `Admitted` stand twice because
+ * stations never import each other; where `roles/api.ts` hands over the admission, the compiler compares the two.
+ */
 export interface Standing {
   readonly queue: string
   readonly backlog: number | undefined
@@ -12,15 +15,12 @@ export interface Standing {
   readonly startsInSeconds: number | undefined
 }
 
-export interface Answered {
-  readonly isAdmitted: boolean
-  readonly standing: Standing
-  /** Whole seconds, 1 or more, of one that was refused. */
-  readonly retryAfterSeconds?: number
-}
+export type Admitted =
+  | { readonly isAdmitted: true; readonly standing: Standing }
+  | { readonly isAdmitted: false; readonly standing: Standing; readonly retryAfterSeconds: number }
 
 /** Decides about one task, and counts it. */
-export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Answered
+export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Admitted
 
 /**
  * Lets a task in, or throws.
@@ -28,8 +28,9 @@ export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Answer
  *   is known of the queue
  */
 export function enter(admit: Admit, task: NewTask): Standing {
-  const { isAdmitted, standing, retryAfterSeconds } = admit(task)
-  if (isAdmitted) return standing
+  const admitted = admit(task)
+  if (admitted.isAdmitted) return admitted.standing
+  const { standing, retryAfterSeconds } = admitted
   const { queue, backlog, limit, sharePerSecond } = standing
   const retryAfter = { 'retry-after': String(retryAfterSeconds) }
   // The database has not answered for long: that is our trouble and not the client's.

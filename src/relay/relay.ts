@@ -24,8 +24,11 @@ const CLAIM_SECONDS = (2 * CONFIRM_TIMEOUT_MS) / 1_000
 const SWEEP_EVERY_MS = 500
 const SWEEP_ROWS = 512
 
-/** What the acceptor hands over: a row that this process committed a moment ago, claimed for it. */
-export interface FreshRow {
+/**
+ * What the acceptor hands over: a row that this process committed a moment ago, claimed for it. Declared there too:
+ * stations never import each other.
+ */
+export interface FreshOutboxRow {
   readonly outboxId: string
   readonly task: NewTask
 }
@@ -34,7 +37,7 @@ export interface Relay extends Service {
   /** Takes room for up to `wanted` rows: the seconds for which they may be born claimed, or 0 without room. */
   reserve(wanted: number): number
   /** Publishes reserved rows; each promise resolves with whether the broker confirmed, none rejects. */
-  publish(rows: readonly FreshRow[]): Promise<boolean>[]
+  publish(rows: readonly FreshOutboxRow[]): Promise<boolean>[]
   /** Gives back room that was reserved and is not needed. */
   release(rows: number): void
 }
@@ -151,7 +154,7 @@ function outgoingOf(row: OutboxRow): Outgoing {
   }
 }
 
-function freshOutgoing({ outboxId, task }: FreshRow): Outgoing {
+function freshOutgoing({ outboxId, task }: FreshOutboxRow): Outgoing {
   return {
     outboxId,
     wakeUp: { id: task.id, attempt: 1, alone: false },
