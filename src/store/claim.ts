@@ -54,8 +54,9 @@ const ELIGIBLE = `
    or u.status = 'RUNNING' and u.attempt = w.attempt and u.holder = $2)`
 
 /**
- * $1 what is wanted, as JSON, each task once; $2 the consumer; $3 and $4 the least and greatest id wanted, which let the
- * planner leave out all other partitions of `task`. Why one was not claimed is looked up only for those that were not. Rows are locked in id order, so that batches cannot deadlock.
+ * $1 what is wanted, as JSON, each task once; $2 the consumer; $3 and $4 the least and greatest id wanted, which let
+ * the planner leave out all other partitions of `task`. Why one was not claimed is looked up only for those that were
+ * not. Rows are locked in id order, so that batches cannot deadlock.
  */
 const CLAIM = {
   name: 'claim',
@@ -73,7 +74,8 @@ const CLAIM = {
        order by u.task_id for update of u skip locked
     ), claimed as (
       update unfinished u
-         set status = 'RUNNING', attempt = p.attempt, holder = $2, progress = null, published_at = to_timestamp(p.published_ms / 1000),
+         set status = 'RUNNING', attempt = p.attempt, holder = $2, progress = null,
+             published_at = to_timestamp(p.published_ms / 1000),
              started_at = case when u.status = 'RUNNING' then u.started_at else clock_timestamp() end,
              deadline_at = case when u.status = 'RUNNING' then u.deadline_at
                            else clock_timestamp() + p.deadline_ms * interval '1 ms' end
