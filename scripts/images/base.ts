@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { buildah, runProgram, STATE } from './buildah.ts'
 import { baseImage } from './dockerfile.ts'
 
-const MIRROR = 'http://deb.debian.org/debian'
 // The one that comes with Node 24.21.0.
 const NPM_VERSION = '11.19.0'
 // Debian's slim images leave these away too, and of the documentation all but the licences.
@@ -23,7 +22,8 @@ export async function makeBase(log: (line: string) => void): Promise<string> {
   rmSync(files, { recursive: true, force: true })
   try {
     log('base: installing Debian bookworm (a minute)')
-    await runProgram('debootstrap', ['--variant=minbase', 'bookworm', files, MIRROR])
+    // From the mirror that debootstrap knows itself.
+    await runProgram('debootstrap', ['--variant=minbase', 'bookworm', files])
     for (const path of [...NOT_IN_SLIM, ...LEFT_BY_APT]) rmSync(join(files, path), { recursive: true, force: true })
     await runProgram('find', [
       join(files, 'usr/share/doc'),
