@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { kubectl } from '../../scripts/kubernetes/tools.ts'
 import { merged } from './cases.ts'
-import { CHART, type Container, HELMS, type Manifest, one, PROGRAMS, podSpecs, render } from './chart.ts'
+import { CHART, type Container, envOf, HELMS, type Manifest, one, PROGRAMS, podSpecs, render } from './chart.ts'
 import { createJudge } from './schemas.ts'
 import { laxities } from './security.ts'
 import { badNames, danglers } from './whole.ts'
@@ -18,13 +18,19 @@ const judge = createJudge()
 const KUBECTL = kubectl()
 const yamlOf = (path: string) => parse(readFileSync(path, 'utf8'))
 const OVERLAYS = [
-  { overlay: 'staging', replicas: 1, least: 0, image: 'nightshift-api:latest' },
-  { overlay: 'prod', replicas: 3, least: 2, image: 'registry.example.com/team/nightshift-api:0.1.0' },
+  { overlay: 'staging', replicas: 1, least: 0, most: 4, image: 'nightshift-api:latest' },
+  {
+    overlay: 'prod',
+    replicas: 3,
+    least: 2,
+    most: 20,
+    image: 'registry.example.com/team/nightshift-api:0.1.0',
+  },
 ]
 
 const builds = HELMS.flatMap((helm) => OVERLAYS.map((each) => ({ helm, ...each })))
 
-test.each(builds)('$overlay builds with $helm', ({ helm, overlay, replicas, least, image }) => {
+test.each(builds)('$overlay builds with $helm', ({ helm, overlay, replicas, least, most, image }) => {
   const folder = join(K8S, 'kustomize/overlays', overlay)
   const options = ['--enable-helm', '--helm-command', PROGRAMS[helm], '--load-restrictor', 'LoadRestrictionsNone']
   const { status, stdout, stderr } = spawnSync(KUBECTL, ['kustomize', folder, ...options], { encoding: 'utf8' })
@@ -36,7 +42,10 @@ test.each(builds)('$overlay builds with $helm', ({ helm, overlay, replicas, leas
   expect(danglers(manifests, new Set(['nightshift-database', 'nightshift-broker']))).toEqual([])
   expect(laxities(manifests)).toEqual([])
   expect(one(manifests, 'Deployment', '-api').spec.replicas).toBe(replicas)
-  expect(one(manifests, 'ScaledObject').spec.minReplicaCount).toBe(least)
+  const { minReplicaCount, maxReplicaCount, fallback } = one(manifests, 'ScaledObject').spec
+  expect([minReplicaCount, maxReplicaCount, fallback.replicas]).toEqual([least, most, most / 2])
+  const api = one(manifests, 'Deployment', '-api').spec.template.spec.containers[0]
+  expect(envOf(api, 'NIGHTSHIFT_MAX_REPLICAS')).toBe(String(most))
   const images = podSpecs(manifests).flatMap(({ containers }) => containers.map((each: Container) => each.image))
   expect(images).toContain(image)
 })
