@@ -105,7 +105,7 @@ const EVERYTHING: Tree = {
     dashboards: { enabled: true, annotations: { folder: 'Nightshift' } },
   },
   networkPolicy: {
-    apiFrom: [{ namespaceSelector: {} }],
+    apiFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress-nginx' } } }],
     metricsFrom: [{ namespaceSelector: {} }],
     serversTo: [{ ipBlock: { cidr: '10.0.0.0/8' } }],
     apiEgress: [{ ports: [{ port: 4318 }] }],
@@ -114,6 +114,34 @@ const EVERYTHING: Tree = {
   extraObjects: [
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-more' }, data: { a: 'b' } },
   ],
+}
+
+/** Every name that users choose, as one that YAML reads as a number, a truth or nothing. */
+const WORDLESS: Tree = {
+  nameOverride: '1e3',
+  fullnameOverride: 'on',
+  commonLabels: { team: '1' },
+  database: { existingSecret: '123', urlKey: 'on', connectionBudget: 0 },
+  broker: {
+    existingSecret: '123',
+    urlKey: 'off',
+    management: {
+      url: 'http://1:15672',
+      vhost: '1',
+      existingSecret: '123',
+      usernameKey: 'yes',
+      passwordKey: 'no',
+      caKey: '0x10',
+    },
+  },
+  settings: { NIGHTSHIFT_AUTH: 'on' },
+  api: { priorityClassName: '1', ingress: { enabled: true, className: '1', hosts: ['1'] } },
+  consumerDefaults: { priorityClassName: '1' },
+  consumers: {
+    default: null,
+    ...Object.fromEntries(['1', 'on', 'true', 'null'].map((name) => [name, { queues: [{ name, concurrency: 1 }] }])),
+  },
+  monitoring: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } },
 }
 
 export const FILES = ['values-dev.yaml', 'values-staging.yaml', 'values-prod.yaml']
@@ -132,5 +160,6 @@ export const CASES: readonly Case[] = [
     name: 'a removed pool',
     values: merged(SERVERS, { consumers: { default: null, other: { queues: [{ name: 'mail', concurrency: 2 }] } } }),
   },
+  { name: 'names that are no text to YAML', values: WORDLESS, release: '123', namespace: '456' },
   { name: 'everything', values: merged(SERVERS, EVERYTHING), release: LONGEST_RELEASE },
 ]

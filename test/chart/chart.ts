@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseAllDocuments, stringify } from 'yaml'
+import { parseAllDocuments } from 'yaml'
 import { type Helm, helmOf } from '../../scripts/kubernetes/tools.ts'
 
 export const CHART = fileURLToPath(new URL('../../charts/nightshift', import.meta.url))
@@ -31,6 +31,7 @@ export interface Manifest {
 export interface RenderOptions {
   readonly helm?: Helm
   readonly release?: string
+  readonly namespace?: string
   /** A file of values in the chart's folder. */
   readonly file?: string
   readonly values?: Readonly<Record<string, unknown>>
@@ -49,7 +50,8 @@ export const SERVERS = {
 export function render(options: RenderOptions = {}): Manifest[] {
   const { status, stdout, stderr } = runHelm('template', options)
   if (status !== 0) throw new Error(stderr)
-  const documents = parseAllDocuments(stdout, { merge: true })
+  // As helm and kubectl read it: in YAML 1.1 `on` is no text.
+  const documents = parseAllDocuments(stdout, { version: '1.1' })
   for (const document of documents) if (document.errors.length > 0) throw document.errors[0]
   return documents.map((document) => document.toJS() as Manifest | null).filter((manifest) => manifest !== null)
 }
@@ -63,16 +65,17 @@ export function refusal(options: RenderOptions): string {
 /** Runs helm on the chart. */
 export function runHelm(
   command: 'template' | 'lint' | 'install',
-  { helm = 'helm4', release = 'demo', file, values = {} }: RenderOptions,
+  { helm = 'helm4', release = 'demo', namespace = 'tasks', file, values = {} }: RenderOptions,
   ...more: string[]
 ): { status: number | null; stdout: string; stderr: string } {
   const folder = mkdtempSync(join(tmpdir(), 'nightshift-chart-'))
   try {
     const own = join(folder, 'values.yaml')
-    writeFileSync(own, stringify(values))
+    // JSON is YAML in which every name stays text.
+    writeFileSync(own, JSON.stringify(values))
     const files = [...(file ? ['--values', join(CHART, file)] : []), '--values', own]
     const name = command === 'lint' ? [] : [release]
-    return spawnSync(PROGRAMS[helm], [command, ...name, CHART, '--namespace', 'tasks', ...files, ...more], {
+    return spawnSync(PROGRAMS[helm], [command, ...name, CHART, '--namespace', namespace, ...files, ...more], {
       encoding: 'utf8',
       // Nobody's own plugins and repositories.
       env: { PATH: process.env.PATH, HOME: folder },

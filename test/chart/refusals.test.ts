@@ -34,6 +34,11 @@ const WRONG = [
 ]
 
 const UNFIT = [
+  {
+    what: 'a name that no Service may have',
+    values: at('fullnameOverride', '1st'),
+    says: 'all names would begin with "1st"',
+  },
   { what: 'no database', values: at('database.existingSecret', ''), says: 'database.existingSecret is empty' },
   { what: 'no broker', values: at('broker.existingSecret', ''), says: 'broker.existingSecret is empty' },
   { what: 'no management API', values: at('broker.management.url', ''), says: 'set the source to api' },

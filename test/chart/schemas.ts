@@ -18,6 +18,8 @@ interface Definition extends Schema {
   'x-kubernetes-group-version-kind'?: { group: string; version: string; kind: string }[]
 }
 
+const METADATA = 'kubernetes#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
+
 const CRDS = {
   ScaledObject: ['github.com/kedacore/keda/v2', 'config/crd/bases/keda.sh_scaledobjects.yaml'],
   TriggerAuthentication: ['github.com/kedacore/keda/v2', 'config/crd/bases/keda.sh_triggerauthentications.yaml'],
@@ -60,7 +62,7 @@ export function createJudge(): (manifest: Manifest) => string[] {
     const crd = parse(readFileSync(join(goModule(module), path), 'utf8'))
     for (const { name, schema } of crd.spec.versions) {
       const closed = close(structuredClone(schema.openAPIV3Schema))
-      closed.properties = { ...closed.properties, metadata: { type: 'object' } }
+      closed.properties = { ...closed.properties, metadata: { $ref: METADATA } }
       judges.set(
         `${crd.spec.group}/${name} ${kind}`,
         lazily(() => ajv.compile(closed)),

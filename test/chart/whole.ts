@@ -21,6 +21,7 @@ export function badNames(manifests: readonly Manifest[]): string[] {
     const problems: string[] = []
     const { name, labels = {} } = metadata
     if (name.length > (LIMITS[kind] ?? 253)) problems.push(`${kind} ${name} has ${name.length} characters`)
+    if (kind === 'Service' && !/^[a-z]/.test(name)) problems.push(`Service ${name} does not begin with a letter`)
     if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name)) problems.push(`${kind} ${name} is no DNS label`)
     if (seen.has(`${kind} ${name}`)) problems.push(`${kind} ${name} is there twice`)
     seen.add(`${kind} ${name}`)

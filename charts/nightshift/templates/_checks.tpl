@@ -4,6 +4,10 @@
 {{- $pools := include "nightshift.pools" . | fromJson -}}
 {{- $management := include "nightshift.management" . | fromJson -}}
 
+{{- $full := include "nightshift.fullname" . -}}
+{{- if not (regexMatch "^[a-z]" $full) -}}
+{{- $problems = append $problems (printf "all names would begin with %q, and the name of a Service must begin with a letter: set fullnameOverride to one that does" $full) -}}
+{{- end -}}
 {{- if not .Values.dev.enabled -}}
 {{- if not .Values.database.existingSecret -}}
 {{- $problems = append $problems "database.existingSecret is empty: name a Secret that has the URL of PostgreSQL under the key database.urlKey, or set dev.enabled=true to try it out" -}}

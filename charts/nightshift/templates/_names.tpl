@@ -19,15 +19,15 @@ because KEDA puts `keda-hpa-` before it, and 63 is the limit of what becomes a l
 {{- printf "%s-consumer-%s" (include "nightshift.fullname" .root) .pool -}}
 {{- end -}}
 
-{{/* Labels that select pods; they never change. Takes {root, component}, and {pool} for a consumer. */}}
+{{/* Labels that select pods; they never change. Quoted, because names such as `1` or `on` are no text to YAML. Takes {root, component}, and {pool} for a consumer. */}}
 {{- define "nightshift.selector" -}}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- with .pool }}
-nightshift/pool: {{ . }}
+nightshift/pool: {{ . | quote }}
 {{- end }}
 {{- end -}}
 

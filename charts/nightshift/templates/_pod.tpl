@@ -19,7 +19,7 @@ securityContext: {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
 {{/* Where a pod may run. Takes {root, workload, selector}; workload is the api or a pool. */}}
 {{- define "nightshift.placement" -}}
 {{- with .workload.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .workload.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
