@@ -1,5 +1,6 @@
 // `make docs`: writes the generated parts of the documentation, each between its two markers: the settings from the
-// code, the promises from the first lines of the tests that hold them, and those of the chart.
+// code, the promises from the first lines of the tests that hold them, those of the chart, and the table of the last
+// benchmark.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +24,7 @@ export function generatedPages(): Page[] {
     pageOf('docs/doctor.md', 'checks', checkList()),
     pageOf('docs/promises.md', 'promises', promiseList(readPromises())),
     pageOf('charts/nightshift/README.md', 'values', valuesTable()),
+    pageOf('README.md', 'speed', ratioTable()),
     ...chartFiles(),
   ]
 }
@@ -57,6 +59,14 @@ function rowOf(key: string, { name, fallback, bounds, says, secret }: Setting): 
 function usualOf(fallback: string | undefined): string {
   if (fallback === undefined) return 'must be set'
   return fallback === '' ? 'not set' : `\`${fallback}\``
+}
+
+/** Of the results of `make bench`: when and on what they were measured, and the ratios to the peers. */
+function ratioTable(): string[] {
+  const parts = readFileSync(join(ROOT, 'bench/results/table.md'), 'utf8').split('\n\n')
+  const ratios = parts[parts.findIndex((part) => part.startsWith('### ')) + 1]
+  if (parts[0] === undefined || ratios === undefined) throw new Error('bench/results/table.md has no table of ratios')
+  return ['', parts[0], '', ratios, '']
 }
 
 function checkList(): string[] {
