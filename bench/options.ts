@@ -27,7 +27,7 @@ const lines = (entries: Readonly<Record<string, string>>): string =>
 export const HELP = `Usage: node bench/main.ts [options]
 
   Measures Nightshift and its peers in turn, in interleaved rounds, on this machine.
-  Writes bench/results/latest.json and bench/results/table.md, which `make docs` shows in the README.
+  Writes bench/results/latest.json and bench/results/table.md; "make docs" shows it in the README.
 
   --rounds N       rounds of each measure, 1-20; the table shows medians (default 3)
   --only a,b       only these systems (nightshift and all peers by default)
