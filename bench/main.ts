@@ -96,7 +96,7 @@ async function runOne({ measure, system, round, setting, options }: One): Promis
 
 function write(disk: Disk, results: Results): void {
   writeResults(disk, results, tableOf(results))
-  log('  written to bench/results; "make docs" shows it in the README')
+  log(`  written to bench/results${disk === 'asIs' ? '; "make docs" shows it in the README' : ''}`)
 }
 
 function printMachine({ cores, cpu, memoryGiB, loadAtBegin, versions }: Machine): void {
