@@ -1,6 +1,7 @@
 /** Looks at work queues through a connection of its own, because on a blocked publishing connection nothing answers. */
 import type { Channel } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
+import { within } from '../runtime/within.ts'
 import { createLink, type Link, type Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'
 
@@ -14,6 +15,10 @@ export interface DepthProbe extends Link {
   /** Reads the depth of one queue by a passive declaration, or undefined when it cannot be known now. */
   depthOf(queue: string): Promise<QueueDepth | undefined>
 }
+
+/** A frozen broker answers nothing until its heartbeat is missed; a look must not wait that long. */
+const PATIENCE_MS = 3_000
+const silent = (): Error => new Error(`the broker did not answer within ${PATIENCE_MS / 1_000} s`)
 
 export function createDepthProbe(options: { url: string; name: string; log: Log; topology: Topology }): DepthProbe {
   let session: Session | undefined
@@ -57,25 +62,12 @@ export function createDepthProbe(options: { url: string; name: string; log: Log;
       if (!session || session.ended.aborted) return undefined
       try {
         const opened = await openedBy(session)
-        const found = await answered(opened.checkQueue(workQueue(queue)))
+        const found = await within(PATIENCE_MS, opened.checkQueue(workQueue(queue)), silent)
         return { ready: found.messageCount, consumers: found.consumerCount }
       } catch {
         // A missing queue, a closed channel or no answer: the depth is not known, and nobody should guess.
         return undefined
       }
     },
-  }
-}
-
-/** A frozen broker answers nothing until its heartbeat is missed; a look must not wait that long. */
-async function answered<Result>(work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the broker did not answer within 3 s')), 3_000)
-  })
-  try {
-    return await Promise.race([work, tooLong])
-  } finally {
-    clearTimeout(timer)
   }
 }

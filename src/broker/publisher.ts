@@ -99,8 +99,8 @@ export function createPublisher(options: { url: string; name: string; log: Log; 
   }
 
   /** A lane whose confirms stay away may never give one again, though its channel looks healthy: the next is a new one. */
-  function distrust(destination: string, lane: Promise<Lane> | undefined): void {
-    if (!lane || lanes.get(destination) !== lane) return
+  function distrust(destination: string, lane: Promise<Lane>): void {
+    if (lanes.get(destination) !== lane) return
     lanes.delete(destination)
     log.warn({ destination }, 'confirms stay away, the channel is replaced')
     lane.then(({ channel }) => channel.close()).catch(() => undefined)

@@ -9,6 +9,7 @@ import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'a
 import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
+import { within } from '../runtime/within.ts'
 import { gatherWrites } from './gather-writes.ts'
 
 /** The broker did not answer in time; whether it will, nobody knows. */
@@ -125,7 +126,7 @@ export function createLink({ url, name, log, onSession }: LinkOptions): Link {
     stopping.signal.addEventListener('abort', stop, { once: true })
     try {
       if (stopping.signal.aborted) return
-      await within(SETUP_TIMEOUT_MS, 'preparing the session', onSession(session), ended.signal)
+      await whileItLasts(SETUP_TIMEOUT_MS, 'preparing the session', onSession(session), ended.signal)
       if (state === 'connecting') {
         state = 'ready'
         trouble = undefined
@@ -188,10 +189,10 @@ function sessionOf(
     version,
     ended,
     // While the broker blocks publishers, opening a channel on a publishing connection is not answered.
-    openChannel: () => within(CONNECT_TIMEOUT_MS, 'opening a channel', model.createChannel(), ended).then(guard),
-    answered: (what, call) => within(CONNECT_TIMEOUT_MS, what, call, ended),
+    openChannel: () => whileItLasts(CONNECT_TIMEOUT_MS, 'opening a channel', model.createChannel(), ended).then(guard),
+    answered: (what, call) => whileItLasts(CONNECT_TIMEOUT_MS, what, call, ended),
     openConfirmChannel: () =>
-      within(CONNECT_TIMEOUT_MS, 'opening a channel', model.createConfirmChannel(), ended).then(guard),
+      whileItLasts(CONNECT_TIMEOUT_MS, 'opening a channel', model.createConfirmChannel(), ended).then(guard),
     fail: end,
   }
 }
@@ -204,23 +205,11 @@ function withHeartbeat(url: string): string {
 }
 
 /** Resolves like `work`, or rejects when it takes too long or the session ends: amqplib may answer neither way. */
-async function within<Result>(ms: number, what: string, work: Promise<Result>, ended: AbortSignal): Promise<Result> {
-  work.catch(() => undefined)
-  let timer: NodeJS.Timeout | undefined
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new NoAnswer(`${what} took longer than ${ms / 1000} s`)), ms)
+function whileItLasts<Result>(ms: number, what: string, work: Promise<Result>, ended: AbortSignal): Promise<Result> {
+  const over = aborted(ended).then(() => {
+    throw ended.reason
   })
-  try {
-    return await Promise.race([
-      work,
-      tooLong,
-      aborted(ended).then(() => {
-        throw ended.reason
-      }),
-    ])
-  } finally {
-    clearTimeout(timer)
-  }
+  return within(ms, Promise.race([work, over]), () => new NoAnswer(`${what} took longer than ${ms / 1_000} s`))
 }
 
 /** Closes a connection, by force when the broker does not answer: `close()` then never settles by itself. */

@@ -1,7 +1,7 @@
 /** Looks at how much work each queue has: what waits on the broker, what waits for it in the outbox, what runs. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { DepthProbe } from '../broker/depth.ts'
 import { remembered } from '../runtime/remembered.ts'
+import { within } from '../runtime/within.ts'
 import type { Db } from '../store/db.ts'
 import { outboxState } from '../store/outbox.ts'
 import { runningByQueue } from '../store/running.ts'
@@ -44,12 +44,6 @@ export function createFigures({ db, depth, queues }: FiguresOptions): () => Prom
     )
   }
 
-  return remembered(REMEMBERED_MS, async () => {
-    const tooLong = new AbortController()
-    const late = sleep(PATIENCE_MS, undefined, { signal: tooLong.signal, ref: false }).then(() => {
-      throw new Error(`no answer within ${PATIENCE_MS / 1_000} s`)
-    })
-    late.catch(() => undefined)
-    return Promise.race([look(), late]).finally(() => tooLong.abort())
-  })
+  const late = (): Error => new Error(`no answer within ${PATIENCE_MS / 1_000} s`)
+  return remembered(REMEMBERED_MS, () => within(PATIENCE_MS, look(), late))
 }
