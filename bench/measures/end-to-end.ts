@@ -2,22 +2,13 @@
 // say what a task costs: CPU seconds of every process of the system per 1 000 tasks, its servers included.
 import { cpuNow, cpuSince } from '../cpu.ts'
 import { closedLoad } from '../load/wrk.ts'
+import { CALLED_IN_NODE } from '../systems/names.ts'
 import { type Figures, type Measure, untilDone, withSession } from './measure.ts'
 
 const IN_FLIGHT = 64
 
 export const endToEnd: Measure = {
-  systems: [
-    'nightshift',
-    'bullmq-always',
-    'bullmq-everysec',
-    'bullmq-postgres',
-    'pg-boss',
-    'graphile-worker',
-    'celery-redis',
-    'celery-db',
-    'amqplib',
-  ],
+  systems: [...CALLED_IN_NODE, 'celery-redis', 'celery-db'],
   run: (system, setting) =>
     withSession(system, setting, async (session): Promise<Figures> => {
       const target = await session.startFront()

@@ -1,19 +1,11 @@
 // Accepting alone: 64 requests in flight, no consumer. The echo does the least that any HTTP front on express does.
 import { cpuNow, cpuSince } from '../cpu.ts'
 import { closedLoad } from '../load/wrk.ts'
+import { CALLED_IN_NODE } from '../systems/names.ts'
 import { type Figures, type Measure, withSession } from './measure.ts'
 
 export const gateway: Measure = {
-  systems: [
-    'nightshift',
-    'express',
-    'bullmq-always',
-    'bullmq-everysec',
-    'bullmq-postgres',
-    'pg-boss',
-    'graphile-worker',
-    'amqplib',
-  ],
+  systems: [...CALLED_IN_NODE, 'express'],
   run: (system, setting) =>
     withSession(system, setting, async (session): Promise<Figures> => {
       const target = await session.startFront()

@@ -3,20 +3,13 @@
 import { generate } from '../load/generate.ts'
 import { PAYLOAD_WITH_DUE } from '../load/payload.ts'
 import { quantile } from '../statistics.ts'
+import { CALLED_IN_NODE } from '../systems/names.ts'
 import { type Figures, type Measure, untilDone, withSession } from './measure.ts'
 
 const GAP_MS = 15
 
 export const idle: Measure = {
-  systems: [
-    'nightshift',
-    'bullmq-always',
-    'bullmq-everysec',
-    'bullmq-postgres',
-    'pg-boss',
-    'graphile-worker',
-    'amqplib',
-  ],
+  systems: CALLED_IN_NODE,
   run: (system, setting) =>
     withSession(system, setting, async (session): Promise<Figures> => {
       const [warm, count] = setting.isQuick ? [10, 30] : [100, 300]

@@ -16,3 +16,14 @@ export const SYSTEM_NAMES = {
 } as const
 
 export type SystemName = keyof typeof SYSTEM_NAMES
+
+/** Those whose client is a library of Node: a front or a caller of ours can call it, one task at a time or many. */
+export const CALLED_IN_NODE: readonly SystemName[] = [
+  'nightshift',
+  'bullmq-always',
+  'bullmq-everysec',
+  'bullmq-postgres',
+  'pg-boss',
+  'graphile-worker',
+  'amqplib',
+]

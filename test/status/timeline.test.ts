@@ -1,10 +1,10 @@
 // The timeline: all that happened, in order, each with what is known of it; and the words it is told in.
 import { expect, test } from 'vitest'
-import type { TaskJson } from '../../src/status/task-json.ts'
 import { timelineOf } from '../../src/status/timeline.ts'
 import { durationWords, numberWords } from '../../src/status/words.ts'
 import type { OperationView } from '../../src/store/reads.ts'
 import type { Stand } from '../../src/store/story.ts'
+import { aTaskJson } from '../support/a-task-json.ts'
 
 const at = (second: number): string => new Date(Date.UTC(2026, 0, 1, 11, 0, second)).toISOString()
 const error = { name: 'TypeError', message: 'no such bot' }
@@ -20,30 +20,12 @@ const stand: Stand = {
   publishedAt: new Date(at(21)),
   reoffers: 1,
 }
-const task: TaskJson = {
-  id: '01890000-0000-7000-8000-000000000000',
-  name: 'trial.echo',
-  queue: 'trial',
-  client: 'shop',
+const task = aTaskJson(at(0), {
   status: 'RUNNING',
   attempt: 2,
   failures: 1,
-  crashes: 0,
-  requestId: 'r',
-  traceId: 't',
-  userId: null,
-  tags: [],
-  createdAt: at(0),
   dueAt: at(20),
   startedAt: at(23),
-  finishedAt: null,
-  expiresAt: null,
-  progress: null,
-  result: null,
-  error: null,
-  errorFingerprint: null,
-  failureReason: null,
-  statusUrl: '/',
   attempts: [
     {
       attempt: 1,
@@ -62,7 +44,7 @@ const task: TaskJson = {
       consumerEnded: null,
     },
   ],
-}
+})
 const redrive: OperationView = {
   taskId: task.id,
   at: new Date(at(7)),

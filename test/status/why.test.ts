@@ -7,38 +7,14 @@ import { type Story, whyOf } from '../../src/status/why.ts'
 import { causeOf } from '../../src/status/why-failed.ts'
 import type { Wait } from '../../src/status/why-waited.ts'
 import type { OperationView } from '../../src/store/reads.ts'
+import { aTaskJson } from '../support/a-task-json.ts'
 
 const NOW = Date.parse('2026-01-01T12:00:00.000Z')
 const AT_11 = '2026-01-01T11:00:00.000Z'
 const AT_13 = '2026-01-01T13:00:00.000Z'
 const error = { name: 'TypeError', message: 'no such bot' }
 
-const task: TaskJson = {
-  id: '01890000-0000-7000-8000-000000000000',
-  name: 'trial.echo',
-  queue: 'trial',
-  client: 'shop',
-  status: 'PENDING',
-  attempt: 0,
-  failures: 0,
-  crashes: 0,
-  requestId: 'r',
-  traceId: 't',
-  userId: null,
-  tags: [],
-  createdAt: AT_11,
-  dueAt: AT_11,
-  startedAt: null,
-  finishedAt: null,
-  expiresAt: null,
-  progress: null,
-  result: null,
-  error: null,
-  errorFingerprint: null,
-  failureReason: null,
-  statusUrl: '/',
-  attempts: [],
-}
+const task = aTaskJson(AT_11)
 
 /** Attempt n runs from n minutes past eleven for a second. */
 function attempt(number: number, outcome: AttemptJson['outcome'], rest: Partial<AttemptJson> = {}): AttemptJson {
