@@ -18,7 +18,7 @@ import type { Session, System, Target } from './system.ts'
 
 const MAIN = join(ROOT, 'src/main.ts')
 const PROBE = fileURLToPath(new URL('../roles/probe.ts', import.meta.url))
-const SLOTS = Number(process.env.BENCH_SLOTS ?? 500)
+const SLOTS = Number(process.env.BENCH_SLOTS ?? 1_000)
 const PER_CALL = 500
 const AT_ONCE = 4
 

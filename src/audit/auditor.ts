@@ -1,13 +1,15 @@
 /**
  * Asks what should exist and whether it does. Takes back the work of dead consumers, offers again what the broker lost,
  * and ends what expired. Runs in every api process; row locks keep replicas from doing the same work twice.
+ * It looks once a second; at every single task only once a lease, and at once when a consumer has died: with a million
+ * waiting, reading them all each second would take the time that working them off needs.
  */
 import type { DepthProbe } from '../broker/depth.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Service } from '../runtime/service.ts'
-import { expireTasks, newestBegun, reofferLost, takeBack, type Whose } from '../store/audit.ts'
+import { endSilent, expireTasks, newestBegun, reofferLost, takeBack, type Whose } from '../store/audit.ts'
 import type { Db } from '../store/db.ts'
 import { databaseTime } from '../store/health.ts'
 
@@ -28,6 +30,9 @@ export function createAuditor(options: AuditorOptions): Service {
   /** Since when the database has answered every step; undefined after a failure. By the machine's monotonic clock. */
   let answeringSince: number | undefined
   let lastStep: number | undefined
+  /** When all tasks are read again at the latest, by the same clock. */
+  let readAllAt = 0
+  let begun: ReadonlyMap<string, Date> = new Map()
   /** Since when each queue has been seen empty at every look. */
   const emptySince = new Map<string, number>()
 
@@ -42,10 +47,15 @@ export function createAuditor(options: AuditorOptions): Service {
       answeringSince ??= now
       // After an outage every lease has run out, and that says nothing about the consumers: they get one lease of time
       // to come back before anybody is judged.
-      if (now - answeringSince >= leaseSeconds * 1_000) await takeBackFromTheDead(answeredAt)
+      const mayJudge = now - answeringSince >= leaseSeconds * 1_000
+      const died = mayJudge ? await endSilent(db, answeredAt) : []
+      if (died.length > 0 || now >= readAllAt) {
+        const taken = mayJudge ? await takeBackFromTheDead(answeredAt) : 0
+        begun = await newestBegun(db)
+        readAllAt = taken === MOST_PER_STEP ? now : now + leaseSeconds * 1_000
+      }
       await endExpired()
       let unaccounted = 0
-      const begun = await newestBegun(db)
       for (const queue of queues) unaccounted += await findLost(queue, answeredAt, now, begun.get(queue))
       metrics.unaccountedTasks.set(unaccounted)
     } catch (error) {
@@ -58,13 +68,15 @@ export function createAuditor(options: AuditorOptions): Service {
   function forget(): void {
     answeringSince = undefined
     lastStep = undefined
+    readAllAt = 0
     emptySince.clear()
     metrics.unaccountedTasks.remove()
     metrics.queueReady.reset()
     metrics.queueConsumers.reset()
   }
 
-  async function takeBackFromTheDead(answeredAt: Date): Promise<void> {
+  /** @returns how many it took back */
+  async function takeBackFromTheDead(answeredAt: Date): Promise<number> {
     const taken = await takeBack(db, answeredAt, leaseSeconds, MOST_PER_STEP)
     for (const { holder, isFailed, attempt, ...whose } of taken) {
       if (isFailed) metrics.deadLettered.inc({ task: whose.name })
@@ -72,6 +84,7 @@ export function createAuditor(options: AuditorOptions): Service {
       const fields = { ...idsOf(whose), attempt, consumer: holder, failed: isFailed }
       log.warn(fields, 'attempt taken back from a dead consumer')
     }
+    return taken.length
   }
 
   async function endExpired(): Promise<void> {

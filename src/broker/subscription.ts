@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { aborted } from '../runtime/aborted.ts'
+import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { type TracedDelivery, tracing } from '../runtime/tracing.ts'
@@ -66,10 +67,14 @@ export function subscribe({ session, topology, queue, prefetch, log, onDelivery 
     const closed = new Promise<void>((resolve) => own.once('close', () => resolve()))
     void closed.then(() => gone.abort())
     let held = 0
-    gone.signal.addEventListener('abort', () => metrics.queueUnacked.dec({ queue }, held), { once: true })
+    const forget = whenAsked(() => metrics.queueUnacked.set({ queue }, held))
+    const end = (): void => {
+      forget()
+      metrics.queueUnacked.set({ queue }, 0)
+    }
+    gone.signal.addEventListener('abort', end, { once: true })
     const hold = (change: 1 | -1): void => {
       held += change
-      metrics.queueUnacked.inc({ queue }, change)
     }
     let lost: () => void = () => undefined
     const cancelledByBroker = new Promise<void>((resolve) => {

@@ -7,20 +7,23 @@ import type { Delivery } from '../broker/subscription.ts'
 import type { Handlers } from '../core/handler.ts'
 import { decodeWakeUp, type WakeUp } from '../core/message.ts'
 import { type Batcher, createBatcher } from '../runtime/batch.ts'
+import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import { traceIdOf, tracing } from '../runtime/tracing.ts'
+import { tracing } from '../runtime/tracing.ts'
 import { type Claim, type ClaimedTask, claimTasks, type Wanted } from '../store/claim.ts'
 import { type Db, isDataFault } from '../store/db.ts'
-import { parkTasks } from '../store/outbox.ts'
-import { recordUnreadable, type Settled, type Settlement, settleTasks } from '../store/settle.ts'
+import { type Settled, type Settlement, settleTasks } from '../store/settle.ts'
+import { createAside, UNKNOWN_TASK_WAIT_MS } from './aside.ts'
 import type { Gate } from './gate.ts'
 import type { ConsumerLife } from './life.ts'
-import { runAttempt } from './run.ts'
+import { idsOf, runAttempt } from './run.ts'
 
 export interface AttemptOptions {
   readonly life: ConsumerLife
   readonly handlers: Handlers
+  /** Queue to slots. */
+  readonly queues: ReadonlyMap<string, number>
   readonly gate: Gate
   readonly db: Db
   readonly effectsDb: Db
@@ -35,7 +38,9 @@ export interface Attempts {
   handle(delivery: Delivery): Promise<void>
 }
 
-const UNKNOWN_TASK_WAIT_MS = 30_000
+const MAX_BATCH = 500
+/** Under load claims and settles came three times as many to a statement, and the whole way cost 12 % less CPU. */
+const LINGER_MS = 10
 const DEFAULT_DEADLINE_MS = 300_000
 
 /** Makes the steps of one life. Claims and settles of concurrent attempts share statements. */
@@ -43,32 +48,48 @@ export function createAttempts(options: AttemptOptions): Attempts {
   const { life, handlers, gate, db, log, draining } = options
   /** A task is in hand once per process; a second copy waits for the first to end and then finds nothing to begin. */
   const inProcess = new Map<string, Promise<void>>()
+  const aside = createAside({ db, log, draining })
+  /** Attempts claimed and not yet settled, by queue. */
+  const inFlight = new Map([...options.queues.keys()].map((queue) => [queue, 0]))
   const mayWait = new WeakMap<AbortSignal, AbortSignal>()
+
+  const forget = whenAsked(() => {
+    for (const [queue, attempts] of inFlight) metrics.inFlight.set({ queue }, attempts)
+  })
+  life.over.addEventListener('abort', forget, { once: true })
+
+  const slots = [...options.queues.values()].reduce((sum, each) => sum + each, 0)
+  // A quarter of what may be in hand at once is company enough: few slots must not wait for many.
+  const linger = { ms: LINGER_MS, enough: Math.min(MAX_BATCH, Math.ceil(slots / 4)) }
 
   const claims: Batcher<Wanted, Claim> = createBatcher({
     name: 'claim',
-    maxItems: 200,
+    maxItems: MAX_BATCH,
     maxInFlight: 1,
+    linger,
     run: (wanted) => claimTasks(db, life.id, wanted),
   })
   const settles: Batcher<Settlement, Settled> = createBatcher({
     name: 'settle',
-    maxItems: 200,
+    maxItems: MAX_BATCH,
     maxInFlight: 1,
+    linger,
     run: (settlements) => settleTasks(db, life.id, settlements),
     isItemFault: isDataFault,
   })
 
   async function handle(delivery: Delivery): Promise<void> {
     const wakeUp = decodeWakeUp(delivery.body)
-    if ('unreadable' in wakeUp) return keepUnreadable(delivery, wakeUp.unreadable)
-    if (delivery.taskName !== undefined && !handlers.has(delivery.taskName)) return park(delivery, wakeUp)
+    if ('unreadable' in wakeUp) return aside.keepUnreadable(delivery, wakeUp.unreadable)
+    if (delivery.taskName !== undefined && !handlers.has(delivery.taskName)) return aside.park(delivery, wakeUp)
     // Asked and entered in one step: copies that arrive together must not all find the task free.
-    const done = inTurn(inProcess.get(wakeUp.id), delivery, wakeUp).finally(() => {
-      if (inProcess.get(wakeUp.id) === done) inProcess.delete(wakeUp.id)
-    })
+    const done = inTurn(inProcess.get(wakeUp.id), delivery, wakeUp)
     inProcess.set(wakeUp.id, done)
-    return done
+    try {
+      await done
+    } finally {
+      if (inProcess.get(wakeUp.id) === done) inProcess.delete(wakeUp.id)
+    }
   }
 
   /** Aborts when a delivery of this channel may wait no longer. One for each channel: one per delivery was 8 % of the time. */
@@ -83,8 +104,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
     const mayWait = mayWaitOn(delivery)
     let leave: () => void
     try {
-      await previous
-      leave = await gate.enter(wakeUp.alone, mayWait)
+      if (previous) await previous
+      leave = gate.tryEnter(wakeUp.alone) ?? (await gate.enter(wakeUp.alone, mayWait))
     } catch {
       return delivery.requeue()
     }
@@ -108,34 +129,24 @@ export function createAttempts(options: AttemptOptions): Attempts {
     }
     const { task } = claim
     metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds, task.traceparent)
-    metrics.inFlight.inc({ queue: task.queue })
+    inFlight.set(task.queue, (inFlight.get(task.queue) ?? 0) + 1)
     life.begun.set(task.queue, (life.begun.get(task.queue) ?? 0) + 1)
-    const attemptLog = log.child({
-      request_id: task.requestId,
-      task_id: task.id,
-      task: task.name,
-      attempt: task.attempt,
-      trace_id: traceIdOf(task),
-      client: task.client,
-    })
     try {
-      const outcome = await (tracing === undefined
-        ? execute(task, attemptLog)
-        : tracing.attempt(task, () => execute(task, attemptLog)))
+      const outcome = await (tracing === undefined ? execute(task) : tracing.attempt(task, () => execute(task)))
       if (outcome !== 'no_answer') delivery.ack()
     } finally {
-      metrics.inFlight.dec({ queue: task.queue })
+      inFlight.set(task.queue, (inFlight.get(task.queue) ?? 0) - 1)
     }
   }
 
-  async function execute(task: ClaimedTask, attemptLog: Log): Promise<'ended' | 'no_answer'> {
+  async function execute(task: ClaimedTask): Promise<'ended' | 'no_answer'> {
     const handler = handlers.get(task.name)
     const ended = { id: task.id, attempt: task.attempt, name: task.name, client: task.client }
     const ran = handler
-      ? await runAttempt({ ...options, task, handler, log: attemptLog })
+      ? await runAttempt({ ...options, task, handler })
       : { ...ended, next: 'PENDING' as const, error: null, delayMs: UNKNOWN_TASK_WAIT_MS }
     if (ran === 'given_up') {
-      attemptLog.warn({}, 'attempt given up')
+      log.warn(idsOf(task), 'attempt given up')
       tracing?.ended({ next: 'given_up' })
       // After a drain or a lost lease the table still says RUNNING; its hand-back comes first, the ack after it.
       return life.over.aborted || draining.aborted ? 'no_answer' : 'ended'
@@ -145,13 +156,13 @@ export function createAttempts(options: AttemptOptions): Attempts {
     const next = ran === 'committed' ? 'SUCCESS' : ran.next
     if (settled === 'fenced') {
       metrics.fencedWrites.inc()
-      attemptLog.warn({ next }, 'attempt was decided by another')
+      log.warn({ ...idsOf(task), next }, 'attempt was decided by another')
       tracing?.ended({ next: 'fenced' })
     } else {
       countEnd(task, ran === 'committed' ? undefined : ran)
       // The kind of error, not its text: that may quote the payload, and stands in the history for those who may read it.
       const end = { next, ...(ran === 'committed' ? {} : failureKind(ran)) }
-      attemptLog.info(end, 'attempt settled')
+      log.info({ ...idsOf(task), ...end }, 'attempt settled')
       tracing?.ended(end)
     }
     return 'ended'
@@ -187,34 +198,6 @@ export function createAttempts(options: AttemptOptions): Attempts {
       await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: life.over }).catch(() => undefined)
     }
     return 'no_answer'
-  }
-
-  async function keepUnreadable(delivery: Delivery, reason: string): Promise<void> {
-    log.error({ queue: delivery.queue, reason, bytes: delivery.body.length }, 'message cannot be understood')
-    try {
-      await recordUnreadable(db, delivery.queue, reason, delivery.body)
-      delivery.reject()
-    } catch (error) {
-      log.warn({ error: (error as Error).message }, 'unreadable message not recorded, it is given back')
-      await sleep(1_000, undefined, { signal: draining }).catch(() => undefined)
-      delivery.requeue()
-    }
-  }
-
-  /** A task that this version does not know, as during a deploy: offered again later, uncharged. */
-  async function park(delivery: Delivery, wakeUp: WakeUp): Promise<void> {
-    log.warn(
-      { task_id: wakeUp.id, task: delivery.taskName, wait_ms: UNKNOWN_TASK_WAIT_MS },
-      'no handler for this task, parked',
-    )
-    try {
-      await parkTasks(db, [wakeUp.id], UNKNOWN_TASK_WAIT_MS)
-      delivery.ack()
-    } catch (error) {
-      log.warn({ task_id: wakeUp.id, error: (error as Error).message }, 'task not parked, it is given back')
-      await sleep(1_000, undefined, { signal: draining }).catch(() => undefined)
-      delivery.requeue()
-    }
   }
 
   return { handle }

@@ -47,7 +47,9 @@ interface Work {
   readonly life: ConsumerLife
   readonly attempts: Attempts
   readonly subscriptions: Subscription[]
-  readonly underWay: Map<Promise<void>, Delivery>
+  readonly underWay: Set<Delivery>
+  /** Called when nothing is under way any more. */
+  onIdle: (() => void) | undefined
 }
 
 export function createConsumer(options: ConsumerOptions): Consumer {
@@ -74,14 +76,20 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     if (stopping.signal.aborted || current.life.over.aborted) return
     current.subscriptions.length = 0
     for (const [queue, slots] of queues) {
-      const onDelivery = (delivery: Delivery): void => {
-        const done = current.attempts.handle(delivery).catch((error: unknown) => {
-          log.error({ error }, 'a delivery could not be handled, the broker redelivers it')
-        })
-        current.underWay.set(done, delivery)
-        void done.finally(() => current.underWay.delete(done))
-      }
+      const onDelivery = (delivery: Delivery): void => void handle(current, delivery)
       current.subscriptions.push(subscribe({ session: owner, topology, queue, prefetch: slots, log, onDelivery }))
+    }
+  }
+
+  async function handle(current: Work, delivery: Delivery): Promise<void> {
+    current.underWay.add(delivery)
+    try {
+      await current.attempts.handle(delivery)
+    } catch (error) {
+      log.error({ error }, 'a delivery could not be handled, the broker redelivers it')
+    } finally {
+      current.underWay.delete(delivery)
+      if (current.underWay.size === 0) current.onIdle?.()
     }
   }
 
@@ -91,7 +99,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const life = await openLife({ db: leaseDb, name, version, queues, tasks, leaseSeconds, log })
     const attempts = createAttempts({ ...options, life, gate, draining: draining.signal })
     log.info({ consumer: life.id }, 'consumer life begins')
-    return { life, attempts, subscriptions: [], underWay: new Map() }
+    return { life, attempts, subscriptions: [], underWay: new Set(), onIdle: undefined }
   }
 
   async function live(): Promise<void> {
@@ -131,14 +139,18 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     }
   }
 
-  async function drain({ life, subscriptions, underWay }: Work): Promise<void> {
+  async function drain(current: Work): Promise<void> {
+    const { life, subscriptions, underWay } = current
     await Promise.all(subscriptions.map((subscription) => subscription.cancel()))
     // Only now: what is given back while still subscribed would come straight back, and count as delivered.
     draining.abort(new Aborted('drain'))
     const graceMs = options.drainGraceSeconds * 1_000
-    const finished = Promise.all(underWay.keys())
+    const finished = new Promise<void>((resolve) => {
+      current.onIdle = resolve
+      if (underWay.size === 0) resolve()
+    })
     await Promise.race([finished, sleep(graceMs, undefined, { ref: false })])
-    const left = [...underWay.values()]
+    const left = [...underWay]
     for (const attempt of life.inHand.values()) attempt.abort(new Aborted('drain'))
     await handBack(life, 'told_to_stop')
     for (const delivery of left) delivery.ack()

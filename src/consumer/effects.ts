@@ -11,6 +11,7 @@ import { tracing } from '../runtime/tracing.ts'
 import type { ClaimedTask } from '../store/claim.ts'
 import { type Connection, type Db, isConflict, isOutage } from '../store/db.ts'
 import { isStillMine, settleTasks } from '../store/settle.ts'
+import type { Stop } from './stop.ts'
 
 /** Our own database went away under the attempt: it is handed back and not charged. */
 export class OurOutage extends Error {
@@ -27,15 +28,15 @@ const CONFLICT_TRIES = 5
 
 /**
  * @param db the pool that bounds how many task transactions are open at once in this process
- * @param signal the attempt's own; after it aborts no transaction begins
+ * @param stop the attempt's own; once it is told, no transaction begins
  */
-export function createEffects(db: Db, task: ClaimedTask, consumer: string, signal: AbortSignal): Effects {
+export function createEffects(db: Db, task: ClaimedTask, consumer: string, stop: Stop): Effects {
   let isOpened = false
   let isCommitted = false
 
   async function once<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
     return db.transaction(async (connection) => {
-      signal.throwIfAborted()
+      stop.signal.throwIfAborted()
       const result = await work(txOf(connection))
       const success = {
         id: task.id,
@@ -51,12 +52,12 @@ export function createEffects(db: Db, task: ClaimedTask, consumer: string, signa
         throw new Aborted('cancelled')
       }
       return result
-    }, signal)
+    }, stop.signal)
   }
 
   /** The answer to the commit was lost: ask, under the row's lock, until the database says what happened. */
   async function didCommit(): Promise<boolean> {
-    while (!signal.aborted) {
+    while (!stop.reason) {
       try {
         if (await isStillMine(db, task.id, task.attempt, consumer)) return false
         const asked = { id: task.id, attempt: task.attempt, name: task.name, client: task.client }
@@ -64,7 +65,7 @@ export function createEffects(db: Db, task: ClaimedTask, consumer: string, signa
         return settled === 'already'
       } catch (error) {
         if (!isOutage(error)) throw error
-        await sleep(200, undefined, { signal }).catch(() => undefined)
+        await sleep(200, undefined, { signal: stop.signal }).catch(() => undefined)
       }
     }
     return false
@@ -89,7 +90,7 @@ export function createEffects(db: Db, task: ClaimedTask, consumer: string, signa
           return result
         } catch (error) {
           if (isConflict(error) && tries < CONFLICT_TRIES) {
-            await sleep(10 * tries * (1 + Math.random()), undefined, { signal })
+            await sleep(10 * tries * (1 + Math.random()), undefined, { signal: stop.signal })
             continue
           }
           if (!isOutage(error)) throw error

@@ -3,6 +3,8 @@
  * whoever comes after it waits for it. In order of arrival, so that neither kind starves.
  */
 export interface Gate {
+  /** Lets the attempt in if it may run now, as `enter` does; undefined when it must wait. */
+  tryEnter(alone: boolean): (() => void) | undefined
   /** Resolves when the attempt may run, with the function that lets go again; rejects when the signal aborts first. */
   enter(alone: boolean, signal: AbortSignal): Promise<() => void>
 }
@@ -39,10 +41,14 @@ export function createGate(): Gate {
     }
   }
 
+  const tryEnter: Gate['tryEnter'] = (alone) => (queue.length === 0 && isFree(alone) ? letIn(alone) : undefined)
+
   return {
+    tryEnter,
     async enter(alone, signal) {
       signal.throwIfAborted()
-      if (queue.length === 0 && isFree(alone)) return letIn(alone)
+      const leave = tryEnter(alone)
+      if (leave) return leave
       return new Promise((resolve, reject) => {
         const waiting: Waiting = {
           alone,

@@ -16,10 +16,18 @@ export interface BatchOptions<Item, Result> {
   readonly bytesOf?: (item: Item) => number
   /** How many batches may be under way at once, 1 or more. */
   readonly maxInFlight: number
+  /** Under load a batch waits for company; without it none does. */
+  readonly linger?: Linger
   /** Two items that share a key never stand in the same batch. */
   readonly keysOf?: (item: Item) => readonly string[]
   /** Tells whether a failed batch is worth repeating item by item: true when one item's data may be the cause. */
   readonly isItemFault?: (error: unknown) => boolean
+}
+
+/** While batches have several items, the next waits until it has `enough` of them, or its oldest has waited `ms`. */
+export interface Linger {
+  readonly ms: number
+  readonly enough: number
 }
 
 export interface Batcher<Item, Result> {
@@ -36,10 +44,19 @@ interface Waiting<Item, Result> {
   readonly caller: Caller
 }
 
+/** A batch of so many tells that there is load. */
+const SEVERAL = 4
+
 export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>): Batcher<Item, Result> {
   const queue: Waiting<Item, Result>[] = []
+  const { linger } = options
   let inFlight = 0
   let scheduled = false
+  let lingering: NodeJS.Timeout | undefined
+  /** Of the batch before. */
+  let items = 0
+  /** Since when the queue is not empty, by the monotonic clock. */
+  let oldestAt = 0
 
   function take(): Waiting<Item, Result>[] {
     const batch: Waiting<Item, Result>[] = []
@@ -86,20 +103,34 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
 
   function flush(): void {
     scheduled = false
-    while (inFlight < options.maxInFlight && queue.length > 0) {
+    while (inFlight < options.maxInFlight && queue.length > 0 && !waitsForCompany()) {
       inFlight += 1
-      void settle(take()).finally(() => {
+      const batch = take()
+      items = batch.length
+      oldestAt = performance.now()
+      void settle(batch).finally(() => {
         inFlight -= 1
         flush()
       })
     }
   }
 
+  function waitsForCompany(): boolean {
+    clearTimeout(lingering)
+    lingering = undefined
+    if (linger === undefined || items < Math.min(SEVERAL, linger.enough) || queue.length >= linger.enough) return false
+    const leftMs = oldestAt + linger.ms - performance.now()
+    if (leftMs <= 0) return false
+    lingering = setTimeout(flush, leftMs)
+    return true
+  }
+
   return {
     add(item) {
       return new Promise<Result>((resolve, reject) => {
+        if (linger !== undefined && queue.length === 0) oldestAt = performance.now()
         queue.push({ item, resolve, reject, caller: tracing?.caller() })
-        if (scheduled) return
+        if (scheduled || (lingering !== undefined && queue.length < (linger?.enough ?? 0))) return
         scheduled = true
         setImmediate(flush)
       })

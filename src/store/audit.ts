@@ -7,18 +7,31 @@ const SENT_JUST_NOW = `$1::timestamptz > clock_timestamp() - interval '5 s'`
 
 const WHOSE = 't.request_id as "requestId", t.trace_id as "traceId", t.client'
 
+const END_SILENT = {
+  name: 'end_silent',
+  text: `
+    update consumer set ended_at = clock_timestamp(), ended_because = 'silent'
+     where ended_at is null and lease_until < clock_timestamp() and ${SENT_JUST_NOW}
+    returning id`,
+}
+
+/**
+ * Ends the lives whose lease has run out, and names them. What they held is left to `takeBack`.
+ * @param answeredAt the database's own time at its last answer; older than 5 s, nothing is judged
+ */
+export async function endSilent(db: Queryable, answeredAt: Date): Promise<string[]> {
+  return (await db.query<{ id: string }>(END_SILENT, [answeredAt])).map(({ id }) => id)
+}
+
 /**
  * $1 the database's time when it last answered, $2 seconds of a lease, $3 at most so many rows.
- * Ends expired leases, then takes back every RUNNING row whose holder has no live lease, and every attempt a lease past
- * its deadline. From the second death on the task is offered alone; at DEATHS_BEFORE_FAILED it ends as a crash.
+ * Takes back every RUNNING row whose holder has no live lease, and every attempt a lease past its deadline. From the
+ * second death on the task is offered alone; at DEATHS_BEFORE_FAILED it ends as a crash.
  */
 const TAKE_BACK = {
   name: 'take_back',
   text: `
-    with expired as (
-      update consumer set ended_at = clock_timestamp(), ended_because = 'silent'
-       where ended_at is null and lease_until < clock_timestamp() and ${SENT_JUST_NOW}
-    ), dead as materialized (
+    with dead as materialized (
       select u.*, u.crashes + 1 as deaths, clock_timestamp() as at,
              jsonb_build_object('name', 'ConsumerDied', 'message', case
                when u.deadline_at < clock_timestamp() - $2::int * interval '1 s'
@@ -75,7 +88,8 @@ export interface TakenBack extends Whose {
 }
 
 /**
- * Takes back what dead consumers hold, at most `atMost` tasks.
+ * Takes back what dead consumers hold, at most `atMost` tasks. Reads every unfinished task: no index knows which run,
+ * because every claim and every settle would have to keep it.
  * @param answeredAt the database's own time at its last answer; older than 5 s, nothing is judged
  */
 export async function takeBack(
@@ -128,7 +142,10 @@ const NEWEST_BEGUN = {
   text: `select queue, max(offered_at) as "offeredAt" from unfinished where status = 'RUNNING' group by queue`,
 }
 
-/** Tells, per queue, when the newest of the tasks that are running was offered: what was offered long before is lost. */
+/**
+ * Tells, per queue, when the newest of the tasks that are running was offered: what was offered long before is lost.
+ * Reads every unfinished task, as `takeBack` does.
+ */
 export async function newestBegun(db: Queryable): Promise<ReadonlyMap<string, Date>> {
   const rows = await db.query<{ queue: string; offeredAt: Date }>(NEWEST_BEGUN)
   return new Map(rows.map(({ queue, offeredAt }) => [queue, offeredAt]))

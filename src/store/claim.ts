@@ -41,36 +41,28 @@ export type Claim =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'no_lease' }
 
-interface Row extends ClaimedTask {
-  wantedId: string
-  isClaimed: boolean
-  isAlive: boolean
-  wasEligible: boolean | null
-}
-
 const ELIGIBLE = `
   (u.status in ('PENDING', 'RETRYING') and u.attempt + 1 = w.attempt
      and (u.expires_at is null or u.expires_at > clock_timestamp())
    or u.status = 'RUNNING' and u.attempt = w.attempt and u.holder = $2)`
 
+const ALIVE = 'select from consumer where id = $2 and ended_at is null and lease_until > clock_timestamp()'
+
 /**
  * $1 what is wanted, as JSON, each task once; $2 the consumer; $3 and $4 the least and greatest id wanted, which let
- * the planner leave out all other partitions of `task`. Why one was not claimed is looked up only for those that were
- * not. Rows are locked in id order, so that batches cannot deadlock.
+ * the planner leave out all other partitions of `task`. Rows are locked in id order, so that batches cannot deadlock,
+ * and then updated where they were found.
  */
 const CLAIM = {
   name: 'claim',
   text: `
-    with want as materialized (
-      select * from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int, deadline_ms int, published_ms float8)
-    ), alive as materialized (
-      select exists (
-        select from consumer where id = $2 and ended_at is null and lease_until > clock_timestamp()
-      ) as yes
+    with soon as materialized (
+      select set_config('synchronous_commit', 'off', true)
     ), picked as materialized (
-      select u.task_id, w.attempt, w.deadline_ms, w.published_ms
-        from want w join unfinished u on u.task_id = w.id
-       where (select yes from alive) and ${ELIGIBLE}
+      select u.ctid as place, w.attempt, w.deadline_ms, w.published_ms
+        from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int, deadline_ms int, published_ms float8)
+        join unfinished u on u.task_id = w.id
+       where exists (${ALIVE}) and ${ELIGIBLE}
        order by u.task_id for update of u skip locked
     ), claimed as (
       update unfinished u
@@ -79,20 +71,23 @@ const CLAIM = {
              started_at = case when u.status = 'RUNNING' then u.started_at else clock_timestamp() end,
              deadline_at = case when u.status = 'RUNNING' then u.deadline_at
                            else clock_timestamp() + p.deadline_ms * interval '1 ms' end
-        from picked p where u.task_id = p.task_id
+        from picked p, soon where u.ctid = p.place
       returning u.task_id, u.queue, u.attempt, u.failures, u.crashes,
                 extract(epoch from u.started_at - u.due_at)::float8 as waited
     )
-    select w.id as "wantedId", c.task_id is not null as "isClaimed", (select yes from alive) as "isAlive",
-           e.eligible as "wasEligible", c.task_id as id, c.queue, c.attempt, c.failures, c.crashes,
-           greatest(c.waited, 0) as "waitedSeconds", t.name, t.client, t.request_id as "requestId", t.traceparent,
-           t.user_id as "userId", t.payload, t.max_attempts as "maxAttempts"
-      from want w
-      left join claimed c on c.task_id = w.id
-      left join lateral (
-        select ${ELIGIBLE} as eligible from unfinished u where c.task_id is null and u.task_id = w.id
-      ) e on true
-      left join task t on t.id = c.task_id and t.id between $3 and $4`,
+    select c.task_id as id, c.queue, c.attempt, c.failures, c.crashes, greatest(c.waited, 0) as "waitedSeconds",
+           t.name, t.client, t.request_id as "requestId", t.traceparent, t.user_id as "userId", t.payload,
+           t.max_attempts as "maxAttempts"
+      from claimed c join task t on t.id = c.task_id and t.id between $3 and $4`,
+}
+
+/** $1 and $2 as above, for what was not claimed: whether the consumer is alive, and which of the tasks could be begun. */
+const NOT_CLAIMED = {
+  name: 'not_claimed',
+  text: `
+    select exists (${ALIVE}) as "isAlive",
+           array(select w.id from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int)
+                   join unfinished u on u.task_id = w.id where ${ELIGIBLE}) as eligible`,
 }
 
 /**
@@ -103,7 +98,30 @@ const CLAIM = {
  */
 export async function claimTasks(db: Queryable, consumer: string, wanted: readonly Wanted[]): Promise<Claim[]> {
   const ids = wanted.map(({ id }) => id).sort()
-  const input = JSON.stringify(
+  const rows = await db.query<ClaimedTask>(CLAIM, [inputOf(wanted), consumer, ids[0], ids.at(-1)])
+  const claimed = new Map(rows.map((task) => [task.id, task]))
+  const others = wanted.filter(({ id }) => !claimed.has(id))
+  const why = others.length === 0 ? undefined : await whyNot(db, consumer, others)
+  return wanted.map(({ id }) => {
+    const task = claimed.get(id)
+    return task ? { kind: 'claimed', task } : { kind: why?.get(id) ?? 'nothing' }
+  })
+}
+
+/** Tells why each was not claimed: what could be begun a moment later was held by another transaction. */
+async function whyNot(
+  db: Queryable,
+  consumer: string,
+  others: readonly Wanted[],
+): Promise<Map<string, 'again' | 'nothing' | 'no_lease'>> {
+  const [row] = await db.query<{ isAlive: boolean; eligible: string[] }>(NOT_CLAIMED, [inputOf(others), consumer])
+  const { isAlive, eligible } = row as { isAlive: boolean; eligible: string[] }
+  const again = new Set(eligible)
+  return new Map(others.map(({ id }) => [id, isAlive ? (again.has(id) ? 'again' : 'nothing') : 'no_lease']))
+}
+
+function inputOf(wanted: readonly Wanted[]): string {
+  return JSON.stringify(
     wanted.map(({ id, attempt, deadlineMs, publishedAt }) => ({
       id,
       attempt,
@@ -111,15 +129,6 @@ export async function claimTasks(db: Queryable, consumer: string, wanted: readon
       published_ms: publishedAt,
     })),
   )
-  const rows = await db.query<Row>(CLAIM, [input, consumer, ids[0], ids.at(-1)])
-  const byId = new Map(rows.map((row) => [row.wantedId, row]))
-  return wanted.map(({ id }) => claimOf(byId.get(id) as Row))
-}
-
-function claimOf({ wantedId: _, isClaimed, isAlive, wasEligible, ...task }: Row): Claim {
-  if (isClaimed) return { kind: 'claimed', task }
-  if (!isAlive) return { kind: 'no_lease' }
-  return wasEligible ? { kind: 'again' } : { kind: 'nothing' }
 }
 
 const PROGRESS = {

@@ -64,7 +64,11 @@ export async function claimDue(db: Queryable, atMost: number, claimSeconds: numb
   return db.query<OutboxRow>(CLAIM_DUE, [atMost, claimSeconds])
 }
 
-const SETTLE = { name: 'settle_outbox', text: 'delete from outbox where id = any($1::bigint[])' }
+const SETTLE = {
+  name: 'settle_outbox',
+  text: `with soon as materialized (select set_config('synchronous_commit', 'off', true))
+    delete from outbox using soon where id = any($1::bigint[])`,
+}
 
 /** $1 rows, $2 those of them that were late: their tasks are offered from now on, for the auditor to count from. */
 const SETTLE_LATE = {
