@@ -52,6 +52,10 @@ const ALIVE = 'select from consumer where id = $2 and ended_at is null and lease
  * $1 what is wanted, as JSON, each task once; $2 the consumer; $3 and $4 the least and greatest id wanted, which let
  * the planner leave out all other partitions of `task`. Rows are locked in id order, so that batches cannot deadlock,
  * and then updated where they were found.
+ * Joined plainly, the planner sometimes begins with the whole of `unfinished`: it was empty when it was last vacuumed. A
+ * lateral query with a lock can only be answered row by row (14 ms became 2 for 100 tasks).
+ * The commit is not waited for. Should PostgreSQL crash before it is on disk, the attempt is fenced when it ends, and the
+ * auditor offers the task again.
  */
 const CLAIM = {
   name: 'claim',
@@ -59,11 +63,12 @@ const CLAIM = {
     with soon as materialized (
       select set_config('synchronous_commit', 'off', true)
     ), picked as materialized (
-      select u.ctid as place, w.attempt, w.deadline_ms, w.published_ms
-        from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int, deadline_ms int, published_ms float8)
-        join unfinished u on u.task_id = w.id
-       where exists (${ALIVE}) and ${ELIGIBLE}
-       order by u.task_id for update of u skip locked
+      select found.place, w.attempt, w.deadline_ms, w.published_ms
+        from (select * from jsonb_to_recordset($1::jsonb) as w(
+                id uuid, attempt int, deadline_ms int, published_ms float8) order by id) w,
+             lateral (select u.ctid as place from unfinished u
+                       where u.task_id = w.id and ${ELIGIBLE} for update skip locked) found
+       where exists (${ALIVE})
     ), claimed as (
       update unfinished u
          set status = 'RUNNING', attempt = p.attempt, holder = $2, progress = null,
@@ -76,9 +81,11 @@ const CLAIM = {
                 extract(epoch from u.started_at - u.due_at)::float8 as waited
     )
     select c.task_id as id, c.queue, c.attempt, c.failures, c.crashes, greatest(c.waited, 0) as "waitedSeconds",
-           t.name, t.client, t.request_id as "requestId", t.traceparent, t.user_id as "userId", t.payload,
-           t.max_attempts as "maxAttempts"
-      from claimed c join task t on t.id = c.task_id and t.id between $3 and $4`,
+           t.name, t.client, t."requestId", t.traceparent, t."userId", t.payload, t."maxAttempts"
+      from claimed c,
+           lateral (select name, client, request_id as "requestId", traceparent, user_id as "userId", payload,
+                           max_attempts as "maxAttempts"
+                      from task where id = c.task_id and id between $3 and $4 offset 0) t`,
 }
 
 /** $1 and $2 as above, for what was not claimed: whether the consumer is alive, and which of the tasks could be begun. */

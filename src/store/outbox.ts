@@ -64,6 +64,7 @@ export async function claimDue(db: Queryable, atMost: number, claimSeconds: numb
   return db.query<OutboxRow>(CLAIM_DUE, [atMost, claimSeconds])
 }
 
+/** Not waited for until it is on disk: a row that comes back in a crash is published twice, which is harmless. */
 const SETTLE = {
   name: 'settle_outbox',
   text: `with soon as materialized (select set_config('synchronous_commit', 'off', true))

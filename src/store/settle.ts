@@ -33,30 +33,33 @@ export type Settlement = Ended &
 /** settled: done. already: this very attempt had been settled by us before. fenced: another decided about it. */
 export type Settled = 'settled' | 'already' | 'fenced'
 
-/** $1 the ends as JSON, each task once; $2 the consumer. Locks in id order. */
+/**
+ * $1 the ends as JSON, each task once; $2 the consumer. Locks in id order. The lateral query and the arrays keep the
+ * planner from beginning with the whole of `unfinished`, which was empty when it was last vacuumed (34 ms became 4 for 130
+ * tasks).
+ */
 const SETTLE = {
   name: 'settle',
   text: `
-    with ended as materialized (
-      select * from jsonb_to_recordset($1::jsonb) as e(
-        id uuid, attempt int, next text, name text, client text, outcome text, charge int, result jsonb, error jsonb,
-        fingerprint text, reason text, delay_ms bigint, rung_ms bigint)
-    ), mine as materialized (
-      select u.task_id, u.queue, u.attempt, u.failures + e.charge as failures, u.crashes, u.started_at, u.progress,
-             u.due_at, u.published_at, u.reoffers,
-             e.next, e.name, e.client, e.outcome, e.result, e.error, e.fingerprint, e.reason, e.rung_ms,
-             clock_timestamp() as at, clock_timestamp() + e.delay_ms * interval '1 ms' as due
-        from ended e join unfinished u on u.task_id = e.id
-       where u.attempt = e.attempt and u.holder = $2 and u.status = 'RUNNING'
-       order by u.task_id for update of u
+    with mine as materialized (
+      select u.*, e.next, e.name, e.client, e.outcome, u.failures_before + e.charge as failures, e.result, e.error,
+             e.fingerprint, e.reason, e.rung_ms, clock_timestamp() as at,
+             clock_timestamp() + e.delay_ms * interval '1 ms' as due
+        from (select * from jsonb_to_recordset($1::jsonb) as e(
+                id uuid, attempt int, next text, name text, client text, outcome text, charge int, result jsonb,
+                error jsonb, fingerprint text, reason text, delay_ms bigint, rung_ms bigint) order by id) e,
+             lateral (select u.task_id, u.queue, u.attempt, u.failures as failures_before, u.crashes, u.started_at,
+                             u.progress, u.due_at, u.published_at, u.reoffers
+                        from unfinished u
+                       where u.task_id = e.id and u.attempt = e.attempt and u.holder = $2 and u.status = 'RUNNING'
+                         for update) u
     ), history as (
       insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at,
                            due_at, published_at, reoffers)
       select task_id, attempt, $2, started_at, at, outcome, error, fingerprint, due, due_at, published_at, reoffers
         from mine
     ), gone as (
-      delete from unfinished u using mine m
-       where u.task_id = m.task_id and m.next in ('SUCCESS', 'FAILED')
+      delete from unfinished where task_id = any(array(select task_id from mine where next in ('SUCCESS', 'FAILED')))
     ), done as (
       insert into finished (task_id, status, attempt, failures, crashes, result, progress, finished_at)
       select task_id, next, attempt, failures, crashes, result, progress, at from mine where next in ('SUCCESS', 'FAILED')
@@ -67,7 +70,7 @@ const SETTLE = {
       update unfinished u
          set status = m.next, failures = m.failures, holder = null, started_at = null, deadline_at = null,
              due_at = m.due, offered_at = m.due, reoffers = 0
-        from mine m where u.task_id = m.task_id and m.next in ('RETRYING', 'PENDING')
+        from mine m where u.task_id = any(array[m.task_id]) and m.next in ('RETRYING', 'PENDING')
     ), travel as (
       insert into outbox (task_id, attempt, queue, rung_ms, alone, created_at, due_at)
       select task_id, attempt + 1, queue, rung_ms, crashes >= ${DEATHS_BEFORE_ALONE}, at, case when rung_ms > 0 then at else due end
