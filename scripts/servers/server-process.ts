@@ -4,7 +4,7 @@ import { type SpawnOptions, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { own } from './ownership.ts'
-import { gone, signal } from './process-table.ts'
+import { childrenOf, gone, signal } from './process-table.ts'
 
 export interface Program {
   readonly name: string
@@ -22,7 +22,7 @@ export interface Program {
 
 export interface ServerProcess {
   readonly pid: number
-  /** Sends `name` and waits for the exit; SIGKILL when that takes longer than `withinMs`. */
+  /** Sends `name` and waits until it and its helpers are gone; SIGKILL when that takes longer than `withinMs`. */
   end(name: NodeJS.Signals, withinMs?: number): Promise<void>
   /** Resolves when `probe` says true. Rejects with the end of the log when the program exits before, or is too slow. */
   ready(probe: () => Promise<boolean>, withinMs?: number): Promise<void>
@@ -56,10 +56,14 @@ export async function startServerProcess(program: Program): Promise<ServerProces
   return {
     pid,
     async end(name, withinMs = 30_000) {
+      // Its helpers end a moment after it, by themselves.
+      const helpers = hasExited ? [] : childrenOf(pid)
       if (!hasExited) endNow(pid, name)
-      if (await gone(pid, withinMs)) return
-      signal(pid, 'SIGKILL')
-      if (!(await gone(pid, 10_000))) throw new Error(`${program.name} (pid ${pid}) does not end`)
+      for (const one of [pid, ...helpers]) {
+        if (await gone(one, withinMs)) continue
+        signal(one, 'SIGKILL')
+        if (!(await gone(one, 10_000))) throw new Error(`${program.name} (pid ${one}) does not end`)
+      }
     },
     async ready(probe, withinMs = 60_000) {
       const deadline = performance.now() + withinMs

@@ -37,40 +37,40 @@ export async function readBody(call: Call, atMost: number): Promise<Buffer> {
 export type Line = { readonly bytes: Buffer } | { readonly tooLong: true }
 
 /**
- * Reads the body line by line; a line ends with LF or CR LF, and blank ones are left out.
- * Reading goes no faster than the lines are taken.
+ * Reads the body line by line, all lines at once that have arrived; a line ends with LF or CR LF, and blank ones are left
+ * out. Reading goes no faster than the lines are taken.
  *
  * @param atMost bytes of the whole body
  * @param lineAtMost bytes of one line; a longer one is skipped and reported
  */
-export async function* readLines(call: Call, atMost: number, lineAtMost: number): AsyncGenerator<Line> {
+export async function* readLines(call: Call, atMost: number, lineAtMost: number): AsyncGenerator<Line[]> {
   let held: Buffer[] = []
   let size = 0
-  const take = (): Line | undefined => {
-    const line = Buffer.concat(held)
-    const length = size
-    held = []
-    size = 0
-    if (length > lineAtMost) return { tooLong: true }
-    return line.some((byte) => byte !== 0x20 && byte !== 0x0d && byte !== 0x09) ? { bytes: line } : undefined
-  }
+  const lines: Line[] = []
   const hold = (part: Buffer): void => {
     size += part.length
     if (size > lineAtMost) held = []
     else held.push(part)
   }
+  const end = (): void => {
+    const line = held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held)
+    if (size > lineAtMost) lines.push({ tooLong: true })
+    else if (line.some((byte) => byte !== 0x20 && byte !== 0x0d && byte !== 0x09)) lines.push({ bytes: line })
+    held = []
+    size = 0
+  }
   for await (const chunk of chunksOf(call, atMost)) {
     let from = 0
-    for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, from)) {
-      hold(chunk.subarray(from, end))
-      from = end + 1
-      const line = take()
-      if (line) yield line
+    for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, from)) {
+      hold(chunk.subarray(from, at))
+      from = at + 1
+      end()
     }
     hold(chunk.subarray(from))
+    if (lines.length > 0) yield lines.splice(0)
   }
-  const last = take()
-  if (last) yield last
+  end()
+  if (lines.length > 0) yield lines
 }
 
 /**

@@ -29,16 +29,22 @@ export function headOf(request: IncomingMessage): Head {
 }
 
 /**
- * Refuses an ambiguous head.
- * @throws Problem malformed-request
+ * Refuses an ambiguous head, and one that expects what is not known.
+ * @throws Problem malformed-request, expectation-failed
  */
 export function checkHead(request: IncomingMessage): void {
   const { rawHeaders } = request
   const refuse = (what: string): never => {
     throw new Problem('malformed-request', what, { headers: { connection: 'close' } })
   }
-  const count = (name: string): number =>
-    rawHeaders.filter((raw, index) => index % 2 === 0 && raw.toLowerCase() === name).length
+  const count = (name: string): number => {
+    let found = 0
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const raw = rawHeaders[at] as string
+      if (raw.length === name.length && raw.toLowerCase() === name) found += 1
+    }
+    return found
+  }
   if (count('host') > 1) refuse('more than one Host header')
   if (count('host') === 0 && request.httpVersion !== '1.0') refuse('no Host header')
   if (count('content-length') > 1) refuse('more than one Content-Length header')
@@ -49,11 +55,21 @@ export function checkHead(request: IncomingMessage): void {
   if (encoding !== undefined && request.headers['content-length'] !== undefined) {
     refuse('both Transfer-Encoding and Content-Length')
   }
-  if (!request.url?.startsWith('/')) refuse('the request target must be a path')
+  const { url = '' } = request
+  if (!url.startsWith('/')) refuse('the request target must be a path')
+  if (url.includes('%') && !isDecodable(url)) refuse('the path or query has percent-encoding that is not UTF-8')
+  const { expect } = request.headers
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
+    throw new Problem('expectation-failed', 'the only expectation known is 100-continue')
+  }
+}
+
+function isDecodable(url: string): boolean {
   try {
-    decodeURIComponent((request.url as string).replaceAll('+', ' '))
+    decodeURIComponent(url)
+    return true
   } catch {
-    refuse('the path or query has percent-encoding that is not UTF-8')
+    return false
   }
 }
 
