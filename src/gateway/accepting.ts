@@ -5,7 +5,7 @@ import { tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
 import { isDataFault } from '../store/db.ts'
 import type { Acceptance, Acceptor } from './acceptor.ts'
-import { type Admit, enter, estimateOf, rateLimitHeaders } from './door.ts'
+import { type Admit, enter, estimateOf, type Standing } from './door.ts'
 import type { acceptedSchema } from './schemas.ts'
 
 export type AcceptedBody = z.output<typeof acceptedSchema>
@@ -14,8 +14,8 @@ export interface AcceptedTask {
   readonly body: AcceptedBody
   /** It was accepted earlier: by the same key, with the same body. */
   readonly isReplayed: boolean
-  /** How the client stands with the queue: `RateLimit` and `RateLimit-Policy`. */
-  readonly rateLimit: Readonly<Record<string, string>>
+  /** How the client stands with the queue. */
+  readonly standing: Standing
 }
 
 /** @throws Problem queue-full, idempotency-key-reused, unavailable, invalid-input; and whatever the database throws */
@@ -34,11 +34,8 @@ export interface AcceptingOptions {
 export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOptions): AcceptTask {
   const acceptOne: AcceptTask = async (task) => {
     const standing = enter(admit, task)
-    const rateLimit = rateLimitHeaders(standing)
-    const { accepted, confirmed } = await committed(acceptor, {
-      ...task,
-      ahead: isDue(task) ? (standing.backlog ?? null) : null,
-    })
+    if (isDue(task)) task.ahead = standing.backlog ?? null
+    const { accepted, confirmed } = await committed(acceptor, task)
     if (accepted.kind === 'key_reused') {
       const key = accepted.key.replace(/^(?:key|name):/, '')
       throw new Problem('idempotency-key-reused', `another body was accepted under the idempotency key "${key}"`)
@@ -53,11 +50,11 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
       traceId: isReplayed ? accepted.traceId : task.traceId,
       ...(accepted.kind === 'accepted' ? estimateOf(standing, accepted.isDue) : {}),
     }
-    if (acceptMode === 'durable') return { body, isReplayed, rateLimit }
+    if (acceptMode === 'durable') return { body, isReplayed, standing }
     return {
       body: { ...body, confirmed: await within(LONGEST_CONFIRM_MS, confirmed ?? Promise.resolve(false), false) },
       isReplayed,
-      rateLimit,
+      standing,
     }
   }
   return (task) => (tracing === undefined ? acceptOne(task) : tracing.accept(task, acceptOne))

@@ -52,9 +52,8 @@ export interface AcceptorOptions {
 }
 
 export function createAcceptor({ db, fastPath, name, clientLabel, log }: AcceptorOptions): Acceptor {
-  async function run(items: readonly Sized[]): Promise<Acceptance[]> {
-    metrics.acceptBatchRows.observe({}, items.length)
-    const tasks = items.map(({ task }) => task)
+  async function run(tasks: readonly NewTask[]): Promise<Acceptance[]> {
+    metrics.acceptBatchRows.observe({}, tasks.length)
     const claimSeconds = fastPath.reserve(tasks.length)
     let published = 0
     try {
@@ -88,22 +87,17 @@ export function createAcceptor({ db, fastPath, name, clientLabel, log }: Accepto
     log.info({ request_id: requestId, task_id: id, task: name, queue, trace_id: traceId, client }, 'task accepted')
   }
 
-  const batcher = createBatcher<Sized, Acceptance>({
+  const batcher = createBatcher<NewTask, Acceptance>({
     name: 'accept',
     run,
     maxItems: MAX_BATCH_ROWS,
     maxBytes: MAX_BATCH_BYTES,
-    bytesOf: ({ bytes }) => bytes,
+    bytesOf: ({ payload }) => payload.length + 500,
     // With one at a time the api would stand still while PostgreSQL commits.
     maxInFlight: 2,
-    keysOf: ({ task }) => task.keys.map(({ key }) => `${task.client}\n${key}`),
+    keysOf: ({ client, keys }) => keys.map(({ key }) => `${client}\n${key}`),
     isItemFault: isDataFault,
   })
 
-  return { accept: (task) => batcher.add({ task, bytes: JSON.stringify(task.payload).length + 500 }) }
-}
-
-interface Sized {
-  readonly task: NewTask
-  readonly bytes: number
+  return { accept: batcher.add }
 }

@@ -125,38 +125,44 @@ function keyOf(value: unknown): string | undefined {
   return typeof key === 'string' && IDEMPOTENCY_KEY.test(key) ? key : undefined
 }
 
-async function itemsOfArray(call: Call): Promise<Iterable<Item>> {
+async function itemsOfArray(call: Call): Promise<Item[][]> {
   const values = parseJsonText(await readBody(call, MAX_BYTES))
   if (!Array.isArray(values))
     throw new Problem('invalid-input', 'the body must be a JSON array, or lines of application/x-ndjson')
   if (values.length > MAX_ITEMS)
     throw new Problem('request-too-large', `the batch has ${values.length} items, at most ${MAX_ITEMS} are taken`)
-  return values.map((value: unknown) => itemOf(() => value))
+  return [values.map((value: unknown) => itemOf(() => value, false))]
 }
 
 /** What ends the reading early is the last item, because the answer has begun by then. */
-async function* itemsOfLines(call: Call): AsyncGenerator<Item> {
+async function* itemsOfLines(call: Call): AsyncGenerator<Item[]> {
   let items = 0
   try {
-    for await (const line of readLines(call, MAX_BYTES, BODY_LIMIT_BYTES)) {
-      items += 1
-      if (items > MAX_ITEMS)
+    for await (const lines of readLines(call, MAX_BYTES, BODY_LIMIT_BYTES)) {
+      const room = MAX_ITEMS - items
+      yield lines
+        .slice(0, room)
+        .map((line) =>
+          'tooLong' in line ? { value: undefined, problem: tooLarge() } : itemOf(() => parseJsonText(line.bytes), true),
+        )
+      if (lines.length > room)
         throw new Problem('request-too-large', `the batch has more than ${MAX_ITEMS} items; the rest was not read`)
-      yield 'tooLong' in line ? { value: undefined, problem: tooLarge() } : itemOf(() => parseJsonText(line.bytes))
+      items += lines.length
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    yield { value: undefined, problem: error }
+    yield [{ value: undefined, problem: error }]
   }
 }
 
-function itemOf(read: () => unknown): Item {
+/** @param isLine its size is known to be within bounds; what stood in an array only has one as we write it */
+function itemOf(read: () => unknown, isLine: boolean): Item {
   let value: unknown
   try {
     value = read()
     // Before its size is taken, because writing a deeply nested value exhausts the stack.
     refuseFlaws(value)
-    if ((JSON.stringify(value)?.length ?? 0) > BODY_LIMIT_BYTES) throw tooLarge()
+    if (!isLine && (JSON.stringify(value)?.length ?? 0) > BODY_LIMIT_BYTES) throw tooLarge()
     return { value }
   } catch (error) {
     if (error instanceof Problem) return { value, problem: error }
@@ -166,15 +172,15 @@ function itemOf(read: () => unknown): Item {
 
 const tooLarge = (): Problem => new Problem('request-too-large', `an item may have ${BODY_LIMIT_BYTES} bytes`)
 
-async function* asLines(answers: AsyncIterable<BatchAnswerItem>): AsyncGenerator<string> {
-  for await (const answer of answers) yield `${JSON.stringify(answer)}\n`
+async function* asLines(answers: AsyncIterable<BatchAnswerItem[]>): AsyncGenerator<string> {
+  for await (const group of answers) yield group.map((answer) => `${JSON.stringify(answer)}\n`).join('')
 }
 
-async function* asArray(answers: AsyncIterable<BatchAnswerItem>): AsyncGenerator<string> {
-  let isFirst = true
-  for await (const answer of answers) {
-    yield `${isFirst ? '[' : ',\n'}${JSON.stringify(answer)}`
-    isFirst = false
+async function* asArray(answers: AsyncIterable<BatchAnswerItem[]>): AsyncGenerator<string> {
+  let before = '['
+  for await (const group of answers) {
+    yield before + group.map((answer) => JSON.stringify(answer)).join(',\n')
+    before = ',\n'
   }
-  yield isFirst ? '[]\n' : ']\n'
+  yield before === '[' ? '[]\n' : ']\n'
 }

@@ -1,29 +1,48 @@
 /** Works on several items at once and gives the results in the order of the items, each as soon as it can be. */
 
+interface Place<Result> {
+  readonly result?: Result
+  isDone: boolean
+}
+
 /**
- * Takes items only as fast as they are worked on: at most `atOnce` are under way or waiting for an earlier one.
+ * Takes items only as fast as they are worked on: at most `atOnce` are under way or waiting for an earlier one. Items come
+ * and results go in groups, as many as there are: one at a time, handing them over was half of the work of a batch.
  * An error of the source comes after the results of all items before it. `work` must not reject.
  */
 export async function* inOrder<Item, Result>(
-  source: Iterable<Item> | AsyncIterable<Item>,
+  source: Iterable<readonly Item[]> | AsyncIterable<readonly Item[]>,
   atOnce: number,
   work: (item: Item, index: number) => Promise<Result>,
-): AsyncGenerator<Result> {
-  const open: Promise<Result>[] = []
-  let changed = Promise.withResolvers<void>()
+): AsyncGenerator<Result[]> {
+  const open: Place<Result>[] = []
   let isEnded = false
+  let wakes: (() => void)[] = []
   const wake = (): void => {
-    changed.resolve()
-    changed = Promise.withResolvers<void>()
+    const all = wakes
+    wakes = []
+    for (const one of all) one()
+  }
+  const change = (): Promise<void> => new Promise((resolve) => wakes.push(resolve))
+
+  function begin(item: Item, index: number): void {
+    const place: { result?: Result; isDone: boolean } = { isDone: false }
+    open.push(place)
+    void work(item, index).then((result) => {
+      place.result = result
+      place.isDone = true
+      if (open[0] === place) wake()
+    })
   }
 
   async function read(): Promise<void> {
     let index = 0
-    for await (const item of source) {
-      while (open.length >= atOnce && !isEnded) await changed.promise
-      if (isEnded) return
-      open.push(work(item, index++))
-      wake()
+    for await (const group of source) {
+      for (const item of group) {
+        while (open.length >= atOnce && !isEnded) await change()
+        if (isEnded) return
+        begin(item, index++)
+      }
     }
   }
 
@@ -38,15 +57,13 @@ export async function* inOrder<Item, Result>(
     })
   try {
     for (;;) {
-      const next = open[0]
-      if (next === undefined) {
-        if (isEnded) break
-        await changed.promise
-        continue
-      }
-      yield await next
-      open.shift()
-      wake()
+      const first = open.findIndex(({ isDone }) => !isDone)
+      const ready = open.splice(0, first === -1 ? open.length : first)
+      if (ready.length > 0) {
+        wake()
+        yield ready.map(({ result }) => result as Result)
+      } else if (isEnded && open.length === 0) break
+      else await change()
     }
     await reading
     if (failure) throw failure.error

@@ -70,7 +70,7 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
     userId: submission.userId ?? derivedUser ?? null,
     tags: submission.tags ?? null,
     // As it was sent, not as the schema understood it: nothing is dropped in silence.
-    payload: submission.payload,
+    payload: JSON.stringify(submission.payload),
     maxAttempts: submission.maxAttempts ?? null,
     ahead: null,
     ...times,

@@ -7,6 +7,7 @@ import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
 import type { NewTask } from '../store/accept.ts'
 import type { AcceptTask } from './accepting.ts'
+import { rateLimitHeaders } from './door.ts'
 import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'
 import { newTaskOf, type SubmissionRules } from './submission.ts'
 
@@ -92,12 +93,12 @@ async function submitted(
   const key = idempotencyKeyOf(call)
   const submission = submissionOf(await readJson(call))
   const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
-  const { body, isReplayed, rateLimit } = await options.accept(task)
+  const { body, isReplayed, standing } = await options.accept(task)
   tracing?.about({ id: body.id, name: task.name })
   metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
   const headers = {
     location: body.statusUrl,
-    ...rateLimit,
+    ...rateLimitHeaders(standing),
     ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}),
   }
   return (

@@ -49,6 +49,7 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
   const settled = createBatcher<{ id: string; late: boolean }, void>({
     maxItems: 500,
     maxInFlight: 1,
+    linger: { ms: 50, enough: 250 },
     run: async (rows) => {
       await settleOutbox(
         db,

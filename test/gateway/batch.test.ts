@@ -207,13 +207,14 @@ test('an empty batch is answered with nothing', async () => {
 
 test('results come in order, and the error of the source comes after them', async () => {
   async function* source() {
-    yield* [30, 1, 10]
+    yield [30, 1]
+    yield [10]
     throw new Error('the source broke')
   }
   const seen: number[] = []
 
   const reading = (async () => {
-    for await (const ms of inOrder(source(), 2, async (ms) => sleep(ms, ms))) seen.push(ms)
+    for await (const group of inOrder(source(), 2, async (ms) => sleep(ms, ms))) seen.push(...group)
   })()
 
   await expect(reading).rejects.toThrow('the source broke')

@@ -118,13 +118,16 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   }
 }
 
+/** What was accepted, its payload read. */
+type Remembered = Omit<NewTask, 'payload'> & { readonly payload: unknown }
+
 export interface FakeAcceptor extends Acceptor {
-  readonly tasks: NewTask[]
+  readonly tasks: Remembered[]
 }
 
 /** Accepts everything and remembers it; knows keys as the database does. */
 export function anAcceptor(): FakeAcceptor {
-  const tasks: NewTask[] = []
+  const tasks: Remembered[] = []
   return {
     tasks,
     async accept(task) {
@@ -134,7 +137,7 @@ export function anAcceptor(): FakeAcceptor {
         if (known.keys.find((one) => one.key === key)?.hash !== hash) return { accepted: { kind: 'key_reused', key } }
         return { accepted: { kind: 'replayed', id: known.id, requestId: known.requestId, traceId: known.traceId } }
       }
-      tasks.push(task)
+      tasks.push({ ...task, payload: JSON.parse(task.payload) })
       return { accepted: { kind: 'accepted', id: task.id, outboxId: String(tasks.length), isDue: true } }
     },
   }

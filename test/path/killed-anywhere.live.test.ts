@@ -64,14 +64,14 @@ describe('the api', () => {
   const POINTS = [
     {
       when: 'before the commit',
-      point: () => database.holdRequest(execution('accept')).reached,
+      point: () => database.holdRequest(execution('accept_by_key')).reached,
       isAnswered: false,
       isCommitted: false,
     },
     {
       when: 'after the commit, before the answer',
       point: async () => {
-        await database.dropAnswersOnce(execution('accept'))
+        await database.dropAnswersOnce(execution('accept_by_key'))
         await until('the commit', async () => (await tasks()).length === 1)
       },
       isAnswered: false,

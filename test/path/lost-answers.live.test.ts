@@ -132,7 +132,7 @@ test.each(TRANSACTION_CUTS)(
 test('an accept whose answer was lost is found again by its key, and runs once', async () => {
   const conversation = aConversation(1, 'u-accept')
   const key = { 'idempotency-key': 'once' }
-  const isCut = toApi.cutAfterRequest(execution('accept'), done)
+  const isCut = toApi.cutAfterRequest(execution('accept_by_key'), done)
 
   const first = await call(api, 'POST', '/api/v1/tasks', conversationTask(conversation), key)
   await isCut

@@ -1,5 +1,5 @@
 // Promise: what arrives while a batch is under way becomes the next batch, bounded, and one bad item harms no other.
-import { expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type BatchOptions, createBatcher } from '../../src/runtime/batch.ts'
 
 /** A batcher whose batches end when told; an item's result is the item with an exclamation mark. */
@@ -149,4 +149,47 @@ test('a batch that fails for another reason is not repeated, and the next one ru
   expect(failed).toEqual(Array(2).fill({ status: 'rejected', reason: outage }))
   expect(next).toBe('c!')
   expect(runs).toBe(2)
+})
+
+describe('a batcher that lingers', () => {
+  const LONG = { ms: 60_000, enough: 6 }
+  const four = ['a', 'b', 'c', 'd']
+
+  test('waits under load until there is company enough', async () => {
+    const { batcher, batches, endNext } = aBatcher({ linger: LONG })
+    for (const item of four) void batcher.add(item)
+    await settled()
+    await endNext()
+
+    for (const item of ['e', 'f', 'g', 'h', 'i']) void batcher.add(item)
+    await settled()
+    expect(batches).toEqual([four])
+
+    void batcher.add('j')
+    await settled()
+    expect(batches).toEqual([four, ['e', 'f', 'g', 'h', 'i', 'j']])
+  })
+
+  test('waits no longer than it may', async () => {
+    const { batcher, batches, endNext } = aBatcher({ linger: { ms: 20, enough: 6 } })
+    for (const item of four) void batcher.add(item)
+    await settled()
+    await endNext()
+
+    void batcher.add('e')
+
+    await vi.waitFor(() => expect(batches).toEqual([four, ['e']]), { timeout: 10_000 })
+  })
+
+  test('waits for nobody while there is little to do', async () => {
+    const { batcher, batches, endNext } = aBatcher({ linger: LONG })
+    void batcher.add('a')
+    await settled()
+    await endNext()
+
+    void batcher.add('b')
+    await settled()
+
+    expect(batches).toEqual([['a'], ['b']])
+  })
 })

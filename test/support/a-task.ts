@@ -15,7 +15,7 @@ export function aTask(change: Partial<NewTask> = {}): NewTask {
     tracestate: null,
     userId: null,
     tags: null,
-    payload: { hello: 'world' },
+    payload: '{"hello":"world"}',
     maxAttempts: null,
     runAt: null,
     delayMs: null,
