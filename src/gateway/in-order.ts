@@ -7,7 +7,7 @@ interface Place<Result> {
 
 /**
  * Takes items only as fast as they are worked on: at most `atOnce` are under way or waiting for an earlier one. Items come
- * and results go in groups, as many as there are: one at a time, handing them over was half of the work of a batch.
+ * and results go in groups, as many as there are: handing over each by itself costs several promises.
  * An error of the source comes after the results of all items before it. `work` must not reject.
  */
 export async function* inOrder<Item, Result>(

@@ -1,7 +1,7 @@
 /**
  * The way of a request, and the only door of express: head, route, caller, scope, answer. Whatever is thrown on the way
  * becomes a problem+json answer, and every answer carries the request id. A route whose path is all text is looked up;
- * for all else express finds what it is: finding it took a third of the time of a request that does nothing else.
+ * for all else express finds what it is, which took a third of the time of a request that does nothing else.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'

@@ -16,5 +16,6 @@ export interface Call {
   readonly receivedAt: number
   /** Aborts when the client has gone or the server is stopping: ends waits, never work. */
   readonly signal: AbortSignal
+  /** By its name in lower case. */
   header(name: string): string | undefined
 }

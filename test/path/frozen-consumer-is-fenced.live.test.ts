@@ -51,7 +51,7 @@ async function untilSessions(what: string, condition: string, sessions = 1): Pro
 
 const WAITING = `wait_event_type = 'Lock'`
 /** The fenced statement that ends an attempt was the last one. */
-const SETTLE = `query like '%with ended as materialized%'`
+const SETTLE = `query like '%with mine as materialized%'`
 
 async function untilLeaseRunsOut(life: string): Promise<void> {
   const over = 'select from consumer where id = $1 and ended_at is not null'
