@@ -16,7 +16,7 @@ export const openLoop: Measure = {
       await session.startWorker('steady')
       const body = JSON.stringify(bodyOf(PAYLOAD_WITH_DUE))
       const run = (seconds: number) => generate({ kind: 'open', url, body, perSecond: PER_SECOND, seconds })
-      await run(setting.isQuick ? 1 : 2)
+      await run(setting.isQuick ? 1 : 8)
       await untilDone(session)
 
       const startsBefore = (await session.notes()).startMs.length
