@@ -93,8 +93,9 @@ const NOT_CLAIMED = {
   name: 'not_claimed',
   text: `
     select exists (${ALIVE}) as "isAlive",
-           array(select w.id from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int)
-                   join unfinished u on u.task_id = w.id where ${ELIGIBLE}) as eligible`,
+           array(select w.id from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int),
+                        lateral (select from unfinished u where u.task_id = w.id and ${ELIGIBLE} offset 0) u
+                ) as eligible`,
 }
 
 /**

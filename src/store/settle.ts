@@ -83,9 +83,10 @@ const SETTLE = {
 const SETTLED_BEFORE = {
   name: 'settled_before',
   text: `
-    select a.task_id as id from attempt a
-      join jsonb_to_recordset($1::jsonb) as e(id uuid, attempt int) on e.id = a.task_id and e.attempt = a.attempt
-     where a.consumer = $2 and a.outcome in ('success', 'failure', 'handed_back')`,
+    select e.id from jsonb_to_recordset($1::jsonb) as e(id uuid, attempt int),
+           lateral (select from attempt a
+                     where a.task_id = e.id and a.attempt = e.attempt and a.consumer = $2
+                       and a.outcome in ('success', 'failure', 'handed_back') offset 0) a`,
 }
 
 /**

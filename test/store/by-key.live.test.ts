@@ -81,3 +81,18 @@ test.each(Object.entries(ENDS))('a batch is claimed and settled as %s by its key
   expect(read).toBeGreaterThan(0)
   expect(read).toBeLessThan(OTHERS / 5)
 })
+
+test('why tasks cannot be claimed is looked up by their keys alone', async () => {
+  const tasks = Array.from({ length: BATCH }, () => aTask())
+  await accept(db, tasks, 0, 'test')
+  const wanted = tasks.map(({ id }) => ({ id, attempt: 2, deadlineMs: 60_000, publishedAt: undefined }))
+
+  const read = await db.transaction(async (connection) => {
+    const claims = await claimTasks(connection, consumer, wanted)
+    expect(claims.map(({ kind }) => kind)).toEqual(tasks.map(() => 'nothing'))
+    return rowsRead(connection)
+  })
+
+  expect(read).toBeGreaterThan(0)
+  expect(read).toBeLessThan(OTHERS / 5)
+})
