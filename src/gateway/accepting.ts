@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { Problem } from '../http/problem.ts'
 import { tracing } from '../runtime/tracing.ts'
+import { within } from '../runtime/within.ts'
 import type { NewTask } from '../store/accept.ts'
 import { isDataFault } from '../store/db.ts'
 import type { Acceptance, Acceptor } from './acceptor.ts'
@@ -51,11 +52,7 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
       ...(accepted.kind === 'accepted' ? estimateOf(standing, accepted.isDue) : {}),
     }
     if (acceptMode === 'durable') return { body, isReplayed, standing }
-    return {
-      body: { ...body, confirmed: await within(LONGEST_CONFIRM_MS, confirmed ?? Promise.resolve(false), false) },
-      isReplayed,
-      standing,
-    }
+    return { body: { ...body, confirmed: await confirmedInTime(confirmed) }, isReplayed, standing }
   }
   return (task) => (tracing === undefined ? acceptOne(task) : tracing.accept(task, acceptOne))
 }
@@ -67,36 +64,23 @@ export const statusUrlOf = (id: string): string => `/api/v1/tasks/${id}`
 
 async function committed(acceptor: Acceptor, task: NewTask): Promise<Acceptance> {
   try {
-    const acceptance = await within(LONGEST_COMMIT_MS, acceptor.accept(task), undefined)
-    if (acceptance) return acceptance
+    return await within(LONGEST_COMMIT_MS, acceptor.accept(task), notInTime)
   } catch (error) {
     // Everything PostgreSQL refuses should have been refused before; what was not is still the fault of the input.
     if (isDataFault(error)) throw new Problem('invalid-input', 'the database cannot store this task', { cause: error })
     throw error
   }
-  throw new Problem(
+}
+
+const notInTime = (): Problem =>
+  new Problem(
     'unavailable',
     'the database did not answer in time, so whether the task was accepted is not known: repeat it with its Idempotency-Key',
     { headers: { 'retry-after': '2' } },
   )
-}
 
-/** Gives what the promise gives, or `otherwise` when it takes longer. */
-async function within<Value>(ms: number, promise: Promise<Value>, otherwise: Value): Promise<Value>
-async function within<Value>(ms: number, promise: Promise<Value>, otherwise: undefined): Promise<Value | undefined>
-async function within<Value>(
-  ms: number,
-  promise: Promise<Value>,
-  otherwise: Value | undefined,
-): Promise<Value | undefined> {
-  // Not `timers/promises` with a signal: aborting it makes an error for every request.
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Value | undefined>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise), ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** Tells whether the broker confirmed in time; without the promise the sweep will publish it, later than that. */
+async function confirmedInTime(confirmed: Promise<boolean> | undefined): Promise<boolean> {
+  if (!confirmed) return false
+  return within(LONGEST_CONFIRM_MS, confirmed, () => new Error('not confirmed in time')).catch(() => false)
 }

@@ -1,7 +1,7 @@
 /** Works on several items at once and gives the results in the order of the items, each as soon as it can be. */
 
 interface Place<Result> {
-  readonly result?: Result
+  result?: Result
   isDone: boolean
 }
 
@@ -26,7 +26,7 @@ export async function* inOrder<Item, Result>(
   const change = (): Promise<void> => new Promise((resolve) => wakes.push(resolve))
 
   function begin(item: Item, index: number): void {
-    const place: { result?: Result; isDone: boolean } = { isDone: false }
+    const place: Place<Result> = { isDone: false }
     open.push(place)
     void work(item, index).then((result) => {
       place.result = result
