@@ -12,6 +12,9 @@ ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim@sha256:d6aa754f16b31
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /packages
 COPY package.json package-lock.json ./
+COPY sdk/node/package.json sdk/node/
+COPY packs/conversation/package.json packs/conversation/
+COPY packs/trial/package.json packs/trial/
 # The secret `ca` names further authorities, for a network whose proxy opens TLS; it stays out of every layer.
 RUN --mount=type=secret,id=ca \
     if [ -e /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
@@ -26,6 +29,8 @@ FROM ${NODE_IMAGE} AS source
 WORKDIR /nightshift
 COPY package.json LICENSE ./
 COPY src src
+COPY sdk sdk
+COPY packs packs
 # Whoever built it, in whatever umask: everybody reads it, nobody but root writes it.
 RUN chmod -R u=rwX,go=rX . && chmod 755 src/main.ts
 ARG COMMIT=unknown

@@ -1,6 +1,6 @@
 // Loaded before Nightshift's own consumer (`node --import`): wraps the handler of trial.echo, to note when it begins.
 // Nothing else of the consumer is changed.
-import { TRIAL_HANDLERS } from '../../src/tasks/trial/handler.ts'
+import { TRIAL_HANDLERS } from '../../packs/trial/src/handler.ts'
 import { createNotes } from './notes.ts'
 
 const note = createNotes()

@@ -1,8 +1,8 @@
 // The conversations of the demo, and what they must add up to.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { ConversationPayload } from '../../src/tasks/conversation/contract.ts'
-import { type FriendshipStatus, scoreOf, statusOf } from '../../src/tasks/conversation/score.ts'
+import type { ConversationPayload } from '../../packs/conversation/src/contract.ts'
+import { type FriendshipStatus, scoreOf, statusOf } from '../../packs/conversation/src/score.ts'
 
 export const DATA_FILE = fileURLToPath(new URL('conversations.ndjson', import.meta.url))
 

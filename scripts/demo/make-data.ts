@@ -2,7 +2,7 @@
 //
 //   node scripts/demo/make-data.ts
 import { writeFileSync } from 'node:fs'
-import { type ConversationPayload, conversationPayload, type LogEntry } from '../../src/tasks/conversation/contract.ts'
+import { type ConversationPayload, conversationPayload, type LogEntry } from '../../packs/conversation/src/contract.ts'
 import { DATA_FILE } from './data.ts'
 import { BOTS, ENDINGS, TOPICS } from './phrases.ts'
 

@@ -1,5 +1,5 @@
 // What the demo posts: the conversations, half of them twice, and among them tasks that are built to fail.
-import type { ConversationPayload } from '../../src/tasks/conversation/contract.ts'
+import type { ConversationPayload } from '../../packs/conversation/src/contract.ts'
 import { readConversations } from './data.ts'
 
 export interface Post {

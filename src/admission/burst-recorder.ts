@@ -2,8 +2,8 @@
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
-import { addBursts, type Burst, forgetBursts } from '../store/bursts.ts'
 import type { Db } from '../store/db.ts'
+import { addBursts, type Burst, forgetBursts } from '../store/upkeep/bursts.ts'
 
 const WINDOW_MS = 10_000
 /** So many clients and tasks are told apart in one window; more are counted together. */

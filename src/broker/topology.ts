@@ -2,7 +2,7 @@
  * Everything that exists on the broker, as data. Only arguments that RabbitMQ 3.10 to 4.3 all accept; the version is in
  * the queue's name, because arguments of an existing queue cannot change: a new shape is a new name beside the old one.
  */
-import { durationLabel } from '../core/duration.ts'
+import { durationLabel } from 'nightshift-tasks'
 import type { Log } from '../runtime/log.ts'
 import type { Session } from './session.ts'
 

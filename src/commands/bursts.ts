@@ -1,8 +1,8 @@
 /** `nightshift bursts`: shows who asked for how much. */
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
-import { readBursts } from '../store/bursts.ts'
 import { openDb } from '../store/db.ts'
+import { readBursts } from '../store/upkeep/bursts.ts'
 import { type Command, readArguments, readMoment, say } from './command.ts'
 
 export const command: Command = {

@@ -1,6 +1,6 @@
 /** The filter that `dead-letters` and `redrive` share. */
 import { FAILURE_REASONS } from '../core/states.ts'
-import type { DeadLetterFilter } from '../store/operate.ts'
+import type { DeadLetterFilter } from '../store/moves/operate.ts'
 import { readMoment, UsageError } from './command.ts'
 
 export const FILTER_OPTIONS = {

@@ -2,7 +2,7 @@
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { openDb } from '../store/db.ts'
-import { groupDeadLetters, listDeadLetters } from '../store/operate.ts'
+import { groupDeadLetters, listDeadLetters } from '../store/moves/operate.ts'
 import { type Command, readArguments, say } from './command.ts'
 import { FILTER_OPTIONS, FILTER_USAGE, readFilter } from './dead-letter-filter.ts'
 

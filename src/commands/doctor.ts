@@ -8,7 +8,7 @@ import { queuesOf, rungsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { openDb } from '../store/db.ts'
-import { contractsFor } from '../tasks/contracts.ts'
+import { contractsFor } from '../types/contracts.ts'
 import { type Command, readArguments, say } from './command.ts'
 
 const NEEDED = [

@@ -5,8 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { openDb, type Queryable } from '../store/db.ts'
-import { databaseTime } from '../store/health.ts'
-import { type Actor, type DeadLetterFilter, groupDeadLetters, listDeadLetters, redriveTasks } from '../store/operate.ts'
+import {
+  type Actor,
+  type DeadLetterFilter,
+  groupDeadLetters,
+  listDeadLetters,
+  redriveTasks,
+} from '../store/moves/operate.ts'
+import { databaseTime } from '../store/reads/health.ts'
 import { type Command, readArguments, say, UsageError } from './command.ts'
 import { FILTER_OPTIONS, FILTER_USAGE, readFilter } from './dead-letter-filter.ts'
 

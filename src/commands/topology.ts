@@ -2,7 +2,7 @@
 import { topologyOf } from '../broker/topology.ts'
 import { queuesOf, rungsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'
-import { contractsFor } from '../tasks/contracts.ts'
+import { contractsFor } from '../types/contracts.ts'
 import { type Command, readArguments, say } from './command.ts'
 
 export const command: Command = {

@@ -1,11 +1,11 @@
 /** `nightshift why <id>`: tells what became of a request, in a terminal. */
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
-import { type StoryJson, tellStory } from '../status/story.ts'
-import type { TimelineEvent } from '../status/timeline.ts'
-import { durationWords } from '../status/words.ts'
 import { openDb } from '../store/db.ts'
-import { contractsFor, keyedTasksOf } from '../tasks/contracts.ts'
+import { contractsFor, keyedTasksOf } from '../types/contracts.ts'
+import { type StoryJson, tellStory } from '../why/story.ts'
+import type { TimelineEvent } from '../why/timeline.ts'
+import { durationWords } from '../why/words.ts'
 import { type Command, readArguments, say, UsageError } from './command.ts'
 
 const USAGE = `nightshift why ID [--json]

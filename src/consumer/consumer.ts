@@ -3,16 +3,15 @@
  * alive; a lost lease drops the broker session, and a new life begins under a new id.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Aborted, type Handlers } from 'nightshift-tasks'
 import { createLink, type Link, type Session } from '../broker/session.ts'
 import { type Delivery, type Subscription, subscribe } from '../broker/subscription.ts'
 import { declareTopology, type Topology } from '../broker/topology.ts'
-import { Aborted } from '../core/errors.ts'
-import type { Handlers } from '../core/handler.ts'
 import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import { type EndOfLife, endLife } from '../store/lease.ts'
+import { type EndOfLife, endLife } from '../store/moves/lease.ts'
 import { type Attempts, createAttempts } from './attempt.ts'
 import { createGate, type Gate } from './gate.ts'
 import { type ConsumerLife, openLife } from './life.ts'

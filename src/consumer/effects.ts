@@ -3,14 +3,13 @@
  * statement, so a consumer that was given up writes nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Aborted } from '../core/errors.ts'
-import type { Tx } from '../core/handler.ts'
+import { Aborted, type Tx } from 'nightshift-tasks'
 import { storableJson } from '../core/storable.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
-import type { ClaimedTask } from '../store/claim.ts'
 import { type Connection, type Db, isConflict, isOutage } from '../store/db.ts'
-import { isStillMine, settleTasks } from '../store/settle.ts'
+import type { ClaimedTask } from '../store/moves/claim.ts'
+import { isStillMine, settleTasks } from '../store/moves/settle.ts'
 import type { Stop } from './stop.ts'
 
 /** Our own database went away under the attempt: it is handed back and not charged. */

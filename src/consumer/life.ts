@@ -4,11 +4,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Aborted } from '../core/errors.ts'
+import { Aborted } from 'nightshift-tasks'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Db } from '../store/db.ts'
-import { beginLife, renewLease } from '../store/lease.ts'
+import { beginLife, renewLease } from '../store/moves/lease.ts'
 
 export interface InHand {
   readonly id: string

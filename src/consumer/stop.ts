@@ -2,7 +2,7 @@
  * How an attempt is told to stop. Its AbortSignal is made when the handler, or its transaction, first asks for it: with
  * its listeners and its event it was a tenth of the consumer's time, and most attempts end without it.
  */
-import { Aborted } from '../core/errors.ts'
+import { Aborted } from 'nightshift-tasks'
 
 export interface Stop {
   /** Why it was told; undefined while it was not. */

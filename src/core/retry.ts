@@ -1,5 +1,5 @@
 /** What follows a failed attempt: the next rung, a moment asked for, or the end. Pure. */
-import { NonRetryable, NotBefore } from './errors.ts'
+import { NonRetryable, NotBefore } from 'nightshift-tasks'
 
 /** From the second death on a task runs by itself; this many deaths end it. Two of them were then alone. */
 export const DEATHS_BEFORE_ALONE = 2

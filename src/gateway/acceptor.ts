@@ -5,8 +5,8 @@
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import { type Accepted, accept, type NewTask } from '../store/accept.ts'
 import { type Db, isDataFault } from '../store/db.ts'
+import { type Accepted, accept, type NewTask } from '../store/moves/accept.ts'
 
 /** What the relay publishes of a task that was just committed. Declared there too: stations never import each other. */
 export interface FreshOutboxRow {

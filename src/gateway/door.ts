@@ -1,6 +1,6 @@
 /** The door: asks whether a task may come in, and says no as the standards have it (429, Retry-After, RateLimit). */
 import { Problem } from '../http/problem.ts'
-import type { NewTask } from '../store/accept.ts'
+import type { NewTask } from '../store/moves/accept.ts'
 
 /**
  * How a client stands with a queue: what `Standing` of `admission/admission.ts` is. It and `Admitted` stand twice because

@@ -1,6 +1,7 @@
 /** What clients may send to the gateway and what it answers. The OpenAPI document is made from these. */
+
+import { DURATION_PATTERN } from 'nightshift-tasks'
 import { z } from 'zod'
-import { DURATION_PATTERN } from '../core/duration.ts'
 
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 

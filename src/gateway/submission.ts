@@ -3,15 +3,14 @@
  * route that submits goes through here, so the same task is the same task by whichever route it came.
  */
 import { createHash } from 'node:crypto'
+import { type Contract, type Contracts, parseDuration } from 'nightshift-tasks'
 import { hashOf } from '../core/canonical.ts'
-import type { Contract, Contracts } from '../core/contract.ts'
-import { parseDuration } from '../core/duration.ts'
 import { closeWords } from '../core/nearest.ts'
 import { textFlaw } from '../core/storable.ts'
 import type { Call } from '../http/call.ts'
 import { invalid, parseInput } from '../http/input.ts'
 import type { PointedError } from '../http/problem.ts'
-import type { NewTask } from '../store/accept.ts'
+import type { NewTask } from '../store/moves/accept.ts'
 import type { Submission } from './schemas.ts'
 
 export interface SubmissionRules {

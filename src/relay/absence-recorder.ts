@@ -6,8 +6,8 @@ import type { Link } from '../broker/session.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
-import { type Absence, beginAbsence, prolongAbsence } from '../store/absences.ts'
 import type { Db } from '../store/db.ts'
+import { type Absence, beginAbsence, prolongAbsence } from '../store/upkeep/absences.ts'
 
 const LOOK_EVERY_MS = 1_000
 

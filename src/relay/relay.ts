@@ -15,9 +15,9 @@ import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import { traceIdOf, tracing } from '../runtime/tracing.ts'
-import type { NewTask } from '../store/accept.ts'
 import type { Db } from '../store/db.ts'
-import { claimDue, type OutboxRow, postponeOutbox, settleOutbox } from '../store/outbox.ts'
+import type { NewTask } from '../store/moves/accept.ts'
+import { claimDue, type OutboxRow, postponeOutbox, settleOutbox } from '../store/moves/outbox.ts'
 
 /** Longer than the confirm timeout, so a row is never published by two while the first still waits for its answer. */
 const CLAIM_SECONDS = (2 * CONFIRM_TIMEOUT_MS) / 1_000

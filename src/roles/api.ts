@@ -2,9 +2,7 @@
 import { createAdmission, startsIn } from '../admission/admission.ts'
 import { createBurstRecorder } from '../admission/burst-recorder.ts'
 import { createMonitor } from '../admission/monitor.ts'
-import { createAuditor } from '../audit/auditor.ts'
-import { createGauges } from '../audit/gauges.ts'
-import { createRetention } from '../audit/retention.ts'
+import { withDocs } from '../api-docs/docs.ts'
 import { createDepthProbe } from '../broker/depth.ts'
 import { createPublisher } from '../broker/publisher.ts'
 import { topologyOf } from '../broker/topology.ts'
@@ -13,6 +11,9 @@ import { createAcceptor } from '../gateway/acceptor.ts'
 import type { Admit } from '../gateway/door.ts'
 import { createGatewayRoutes } from '../gateway/routes.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
+import { createAuditor } from '../maintenance/auditor.ts'
+import { createGauges } from '../maintenance/gauges.ts'
+import { createRetention } from '../maintenance/retention.ts'
 import { createAbsenceRecorder } from '../relay/absence-recorder.ts'
 import { createRelay } from '../relay/relay.ts'
 import { VERSION } from '../runtime/build-info.ts'
@@ -26,16 +27,16 @@ import type { Service } from '../runtime/service.ts'
 import { createDeletionCost } from '../scaling/deletion-cost.ts'
 import { createScalingPage } from '../scaling/endpoint.ts'
 import { createFigures } from '../scaling/figures.ts'
-import { withDocs } from '../status/docs.ts'
 import { readinessOf } from '../status/health.ts'
 import { createStatusRoutes } from '../status/routes.ts'
 import { createTaskReader } from '../status/tasks.ts'
 import { createWaiter } from '../status/waiter.ts'
 import { findCaller } from '../store/api-keys.ts'
-import { createIdClock } from '../store/clock.ts'
 import { isOutage, openDb } from '../store/db.ts'
-import { finishedAmong } from '../store/reads.ts'
-import { contractsFor, keyedTasksOf } from '../tasks/contracts.ts'
+import { finishedAmong } from '../store/reads/tasks.ts'
+import { createIdClock } from '../store/task-ids.ts'
+import { contractsFor, keyedTasksOf } from '../types/contracts.ts'
+import { createRequestRoutes } from '../why/requests.ts'
 import { ACCEPT_POOL, connectionsOf } from './connections.ts'
 import { firstFiguresOfApi } from './first-figures.ts'
 import { queuesOf, rungsOf } from './rungs.ts'
@@ -120,7 +121,8 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       waitForEnd: waiter.waitForEnd,
       readTask,
     }),
-    ...createStatusRoutes({ ...storyOptions, readTask, waitForEnd: waiter.waitForEnd, broker }),
+    ...createStatusRoutes({ db, resultTtlMs, readTask, waitForEnd: waiter.waitForEnd, broker }),
+    ...createRequestRoutes(storyOptions),
   ]
   const http = createHttpServer({
     config,

@@ -1,5 +1,5 @@
 /** Which rungs must exist on the broker: those of the setting, and those that contracts name for themselves. */
-import type { Contracts } from '../core/contract.ts'
+import type { Contracts } from 'nightshift-tasks'
 
 export function rungsOf(contracts: Contracts, ladderMs: readonly number[]): number[] {
   const own = [...contracts.values()].flatMap((contract) => contract.ladderMs ?? [])

@@ -1,6 +1,5 @@
 /** What a setting is, and the kinds of values that settings have: how each is read, and what is said when it is wrong. */
-import { checkLadder, QUEUE_PATTERN } from '../core/contract.ts'
-import { parseDuration } from '../core/duration.ts'
+import { checkLadder, parseDuration, QUEUE_PATTERN } from 'nightshift-tasks'
 
 export interface Setting<Value> {
   /** The environment variable. `<NAME>_FILE` may name a file that holds the value instead. */

@@ -3,8 +3,8 @@ import type { DepthProbe } from '../broker/depth.ts'
 import { remembered } from '../runtime/remembered.ts'
 import { within } from '../runtime/within.ts'
 import type { Db } from '../store/db.ts'
-import { outboxState } from '../store/outbox.ts'
-import { runningByQueue } from '../store/running.ts'
+import { outboxState } from '../store/moves/outbox.ts'
+import { runningByQueue } from '../store/reads/running.ts'
 
 export interface QueueWork {
   /** Messages ready on the broker and due outbox rows; undefined when the broker does not tell. */

@@ -1,9 +1,10 @@
 /** `GET /api/v1/bursts`: who asked for how much, the table that an engineer on call wants first. */
+
+import { DURATION_PATTERN, parseDuration } from 'nightshift-tasks'
 import { z } from 'zod'
-import { DURATION_PATTERN, parseDuration } from '../core/duration.ts'
 import { type Route, route } from '../http/route.ts'
-import { readBursts } from '../store/bursts.ts'
 import type { Db } from '../store/db.ts'
+import { readBursts } from '../store/upkeep/bursts.ts'
 
 const query = z.strictObject({
   since: z

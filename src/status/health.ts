@@ -8,8 +8,8 @@ import { type Answer, type Route, route } from '../http/route.ts'
 import type { Readiness } from '../runtime/metrics-server.ts'
 import { remembered } from '../runtime/remembered.ts'
 import type { Db } from '../store/db.ts'
-import { consumersAlive, databaseTime, queueHealth } from '../store/health.ts'
 import { isMigrated } from '../store/migrate.ts'
+import { consumersAlive, databaseTime, queueHealth } from '../store/reads/health.ts'
 
 export interface HealthRoutesOptions {
   readonly db: Db

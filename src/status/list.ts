@@ -7,7 +7,7 @@ import { REQUEST_ID } from '../http/head.ts'
 import { Problem } from '../http/problem.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
-import { listTasks, type TaskFilter } from '../store/reads.ts'
+import { listTasks, type TaskFilter } from '../store/reads/tasks.ts'
 import { taskSummaryJson, taskSummarySchema } from './task-json.ts'
 
 const word = (longest: number) => z.string().min(1).max(longest)

@@ -1,7 +1,7 @@
 /** A task as the API shows it. The OpenAPI document and the answers are made from these schemas. */
 import { z } from 'zod'
 import { ATTEMPT_OUTCOMES, FAILURE_REASONS, STATUSES } from '../core/states.ts'
-import { type AttemptView, CONSUMER_ENDS, type TaskView } from '../store/reads.ts'
+import { type AttemptView, CONSUMER_ENDS, type TaskView } from '../store/reads/tasks.ts'
 import type { Viewer } from '../store/viewer.ts'
 
 const moment = z.iso.datetime()

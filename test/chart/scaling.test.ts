@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { go } from '../../scripts/kubernetes/tools.ts'
 import { topologyOf, workQueue } from '../../src/broker/topology.ts'
-import { contractsFor } from '../../src/tasks/contracts.ts'
+import { contractsFor } from '../../src/types/contracts.ts'
 import { CASES, merged } from './cases.ts'
 import { type Container, envOf, type Manifest, one, podSpecs, render, SERVERS } from './chart.ts'
 

@@ -1,7 +1,8 @@
 // Promise: an attempt that is told to stop learns it whenever it asks, by its signal and by the end of the wait for it.
+
+import { Aborted } from 'nightshift-tasks'
 import { expect, test } from 'vitest'
 import { createStop } from '../../src/consumer/stop.ts'
-import { Aborted } from '../../src/core/errors.ts'
 
 const CANCELLED = new Aborted('cancelled')
 

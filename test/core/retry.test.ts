@@ -1,6 +1,7 @@
 // Promise: a failed attempt climbs exactly one rung, and the ladder is finite.
+
+import { NonRetryable, NotBefore } from 'nightshift-tasks'
 import { expect, test } from 'vitest'
-import { NonRetryable, NotBefore } from '../../src/core/errors.ts'
 import { verdictOf } from '../../src/core/retry.ts'
 
 const ladder = [60_000, 300_000, 1_800_000]

@@ -1,8 +1,9 @@
 // What a submission is answered, and what of it is handed on.
+
+import { contractsOf, defineTask } from 'nightshift-tasks'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Caller } from '../../src/core/caller.ts'
-import { contractsOf, defineTask } from '../../src/core/contract.ts'
 import { acceptedSchema } from '../../src/gateway/schemas.ts'
 import { metrics } from '../../src/runtime/metrics.ts'
 import { anAcceptor, anApi } from '../http/an-api.ts'

@@ -2,23 +2,24 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import type { Contracts } from 'nightshift-tasks'
 import { onTestFinished } from 'vitest'
+import { withDocs } from '../../src/api-docs/docs.ts'
 import type { Caller } from '../../src/core/caller.ts'
-import type { Contracts } from '../../src/core/contract.ts'
 import type { Acceptor } from '../../src/gateway/acceptor.ts'
 import type { Admit } from '../../src/gateway/door.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/runtime/log.ts'
-import { withDocs } from '../../src/status/docs.ts'
 import { createStatusRoutes } from '../../src/status/routes.ts'
 import { createTaskReader } from '../../src/status/tasks.ts'
 import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
-import type { NewTask } from '../../src/store/accept.ts'
 import { type Db, isOutage } from '../../src/store/db.ts'
-import { finishedAmong } from '../../src/store/reads.ts'
-import { contractsFor, keyedTasksOf } from '../../src/tasks/contracts.ts'
+import type { NewTask } from '../../src/store/moves/accept.ts'
+import { finishedAmong } from '../../src/store/reads/tasks.ts'
+import { contractsFor, keyedTasksOf } from '../../src/types/contracts.ts'
+import { createRequestRoutes } from '../../src/why/requests.ts'
 
 export interface ApiOptions {
   readonly acceptor?: Acceptor
@@ -76,11 +77,11 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
       ...createStatusRoutes({
         db,
         resultTtlMs: 3_600_000,
-        keyedTasks,
         readTask,
         waitForEnd: waiter.waitForEnd,
         broker,
       }),
+      ...createRequestRoutes({ db, resultTtlMs: 3_600_000, keyedTasks }),
       ...(options.extraRoutes ?? []),
     ],
     contracts,

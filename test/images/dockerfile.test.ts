@@ -139,9 +139,13 @@ test.each([
   expect(isSent(path)).toBe(false)
 })
 
-test.each(['package.json', 'package-lock.json', 'LICENSE', 'src/main.ts', 'src/store/migrations/0001_tasks.sql'])(
-  '%s is sent to the builder',
-  (path) => {
-    expect(isSent(path)).toBe(true)
-  },
-)
+test.each([
+  'package.json',
+  'package-lock.json',
+  'LICENSE',
+  'src/main.ts',
+  'src/store/migrations/0001_tasks.sql',
+  'sdk/node/package.json',
+])('%s is sent to the builder', (path) => {
+  expect(isSent(path)).toBe(true)
+})

@@ -1,7 +1,8 @@
 // Promise: what is refused leaves nothing stored, and neighbours in the same micro-batch are not harmed by it.
+
+import { contractsOf, defineTask } from 'nightshift-tasks'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { contractsOf, defineTask } from '../../src/core/contract.ts'
 import { liveApi } from '../status/live-api.ts'
 
 const good = (index: number) => ({ name: 'trial.echo', payload: { index } })

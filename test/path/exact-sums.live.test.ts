@@ -1,7 +1,7 @@
 // Promise: effects once. However many events of one user run at once, wherever and however often they are posted, the
 // sums are exact; and waiting for that user's row costs neither a lease nor an attempt.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ConversationPayload } from '../../src/tasks/conversation/contract.ts'
+import type { ConversationPayload } from '../../packs/conversation/src/contract.ts'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
 import { aNightshift, call, metric, type Nightshift, submitAll } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'

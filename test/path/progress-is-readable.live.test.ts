@@ -1,13 +1,14 @@
 // Promise: what a handler says about its progress can be read while it runs; the newest value wins.
+
+import { type HandlerContext, handlerOf } from 'nightshift-tasks'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { trialEcho } from '../../packs/trial/src/contract.ts'
 import { topologyOf } from '../../src/broker/topology.ts'
 import { createConsumer } from '../../src/consumer/consumer.ts'
-import { type HandlerContext, handlerOf } from '../../src/core/handler.ts'
 import { rungsOf } from '../../src/roles/rungs.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
-import { contractsFor } from '../../src/tasks/contracts.ts'
-import { trialEcho } from '../../src/tasks/trial/contract.ts'
+import { contractsFor } from '../../src/types/contracts.ts'
 import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 import { until } from '../support/until.ts'

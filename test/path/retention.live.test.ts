@@ -9,7 +9,7 @@ import {
   forgetKeys,
   forgetLives,
   forgetResults,
-} from '../../src/store/retention.ts'
+} from '../../src/store/upkeep/retention.ts'
 import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 

@@ -1,7 +1,7 @@
 // Promise: nothing is lost and nothing is charged for our own restarts. A process that is told to stop under load
 // finishes what fits in its grace period, hands the rest back, and exits with 0.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ConversationPayload } from '../../src/tasks/conversation/contract.ts'
+import type { ConversationPayload } from '../../packs/conversation/src/contract.ts'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
 import {
   type ApiProcess,

@@ -2,7 +2,7 @@
 // is named by it, with what it was about, and nothing else is blamed.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCommand } from '../../scripts/demo/platform.ts'
-import type { StoryJson } from '../../src/status/story.ts'
+import type { StoryJson } from '../../src/why/story.ts'
 import { aVhost, type Vhost } from '../support/broker.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type ApiProcess, aNightshift, call, type Nightshift, submit } from '../support/nightshift.ts'

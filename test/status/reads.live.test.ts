@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { taskPageSchema } from '../../src/status/list.ts'
-import { storySchema } from '../../src/status/story.ts'
 import { type TaskJson, taskSchema } from '../../src/status/task-json.ts'
+import { storySchema } from '../../src/why/story.ts'
 import { type LiveApi, liveApi } from './live-api.ts'
 
 const TASKS = '/api/v1/tasks'

@@ -1,6 +1,6 @@
 // Loaded before a consumer (`node --import`): trial.echo also asks its own database, in its transaction, and the URL that
 // its payload names.
-import { TRIAL_HANDLERS } from '../../src/tasks/trial/handler.ts'
+import { TRIAL_HANDLERS } from '../../packs/trial/src/handler.ts'
 
 for (const handler of TRIAL_HANDLERS.filter(({ contract }) => contract.name === 'trial.echo')) {
   const calling: typeof handler.handle = async ({ payload, tx }) => {

@@ -1,7 +1,7 @@
 // Ended conversations to submit, what they must add up to by the pure score function, and a hand on a user's row.
 import { Client } from 'pg'
-import type { ConversationPayload, LogEntry } from '../../src/tasks/conversation/contract.ts'
-import { type FriendshipStatus, scoreOf, statusOf } from '../../src/tasks/conversation/score.ts'
+import type { ConversationPayload, LogEntry } from '../../packs/conversation/src/contract.ts'
+import { type FriendshipStatus, scoreOf, statusOf } from '../../packs/conversation/src/score.ts'
 
 /** The n-th conversation of a user: each with another mood, two bots, topics in another order. */
 export function aConversation(n: number, userId = 'u-1'): ConversationPayload {

@@ -5,7 +5,7 @@ import { examine, type Patient } from '../../src/doctor/doctor.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
-import { contractsFor } from '../../src/tasks/contracts.ts'
+import { contractsFor } from '../../src/types/contracts.ts'
 
 export interface PatientOptions {
   readonly databaseUrl: string

@@ -1,0 +1,46 @@
+/** `/openapi.json` and `/docs`. Made once, when the routes are known. */
+
+import type { Contracts } from 'nightshift-tasks'
+import { z } from 'zod'
+import { type Route, route } from '../http/route.ts'
+import { DOCS_CSP, docsPage } from './docs-page.ts'
+import { openApiOf } from './openapi.ts'
+
+/**
+ * Adds the two routes to those they describe.
+ * @param routes all others, in the order in which they are matched
+ */
+export function withDocs(routes: readonly Route[], contracts: Contracts, version: string): Route[] {
+  const json = route({
+    method: 'get',
+    path: '/openapi.json',
+    scopes: [],
+    doc: {
+      tag: 'Documentation',
+      summary: 'This API as OpenAPI 3.1',
+      answers: {
+        200: { says: 'The document.', schema: { name: 'OpenApi', schema: z.looseObject({ openapi: z.string() }) } },
+      },
+    },
+    answer: async () => ({ status: 200, headers: { 'cache-control': 'public, max-age=60' }, body: document }),
+  })
+  const page = route({
+    method: 'get',
+    path: '/docs',
+    scopes: [],
+    doc: {
+      tag: 'Documentation',
+      summary: 'This API as a page to read',
+      answers: { 200: { says: 'The page.', type: 'text/html' } },
+    },
+    answer: async () => ({
+      status: 200,
+      headers: { 'content-security-policy': DOCS_CSP, 'cache-control': 'public, max-age=60' },
+      content: { type: 'text/html; charset=utf-8', text: html },
+    }),
+  })
+  const all = [...routes, json, page]
+  const document = openApiOf(all, contracts, version)
+  const html = docsPage(document)
+  return all
+}

@@ -1,0 +1,45 @@
+/** Measures the state of the whole system now and then, for the metrics: outbox, waiting tasks, consumers, dead letters. */
+import type { Log } from '../runtime/log.ts'
+import { createLoop } from '../runtime/loop.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { Service } from '../runtime/service.ts'
+import type { Db } from '../store/db.ts'
+import { outboxState } from '../store/moves/outbox.ts'
+import { consumersAlive, countDeadLetters, oldestWaiting } from '../store/reads/health.ts'
+
+const SINGLE = [metrics.outboxRows, metrics.outboxOldestSeconds, metrics.consumersAlive, metrics.deadLetters]
+
+export interface GaugesOptions {
+  readonly db: Db
+  readonly queues: readonly string[]
+  readonly log: Log
+}
+
+export function createGauges({ db, queues, log }: GaugesOptions): Service {
+  async function measure(): Promise<void> {
+    const { dueRows, oldestSeconds } = await outboxState(db)
+    metrics.outboxRows.set(dueRows)
+    metrics.outboxOldestSeconds.set(oldestSeconds)
+    metrics.consumersAlive.set((await consumersAlive(db)).length)
+    metrics.deadLetters.set(await countDeadLetters(db))
+    for (const { queue, seconds } of await oldestWaiting(db, queues)) metrics.queueOldestSeconds.set({ queue }, seconds)
+  }
+
+  const loop = createLoop({
+    name: 'gauges',
+    everyMs: 5_000,
+    log,
+    step: async () => {
+      try {
+        await measure()
+      } catch (error) {
+        // A figure that is no longer measured is no figure: panels and alerts must not go by the last one.
+        for (const gauge of SINGLE) gauge.remove()
+        metrics.queueOldestSeconds.reset()
+        throw error
+      }
+      return false
+    },
+  })
+  return { name: 'gauges', start: loop.start, stop: loop.stop }
+}

@@ -1,0 +1,201 @@
+/**
+ * Accepts a batch of tasks in one statement and so in one commit: `task`, `unfinished`, `outbox` and `idempotency` rows,
+ * all or none. After it, every one of these tasks will be SUCCESS, FAILED or CANCELLED one day.
+ */
+import type { Queryable } from '../db.ts'
+import { sqlState } from '../db.ts'
+
+export interface NewTask {
+  /** A UUIDv7 by the database's clock. */
+  readonly id: string
+  readonly name: string
+  readonly queue: string
+  readonly client: string
+  readonly requestId: string
+  readonly traceId: string
+  readonly traceparent: string
+  readonly tracestate: string | null
+  readonly userId: string | null
+  readonly tags: readonly string[] | null
+  /** JSON text, as it was sent. */
+  readonly payload: string
+  readonly maxAttempts: number | null
+  /** When it may start: a moment, or a wait from now, or neither for at once. */
+  readonly runAt: string | null
+  readonly delayMs: number | null
+  readonly expiresAfterMs: number | null
+  /** How many tasks waited in its queue when it came, if that was known. */
+  ahead: number | null
+  /** What the client may repeat without a second task: key, and hash of the body it stands for. */
+  readonly keys: readonly { readonly key: string; readonly hash: string }[]
+}
+
+export type Accepted =
+  | { readonly kind: 'accepted'; readonly id: string; readonly outboxId: string; readonly isDue: boolean }
+  | { readonly kind: 'replayed'; readonly id: string; readonly requestId: string; readonly traceId: string }
+  | { readonly kind: 'key_reused'; readonly key: string }
+
+/** What became of a task: its row of the outbox, or a key that is known; one row for each of its keys that is. */
+type Row =
+  | { readonly id: string; readonly outboxId: string; readonly isDue: boolean }
+  | {
+      readonly id: string
+      readonly outboxId: null
+      readonly knownId: string
+      readonly knownKey: string
+      readonly same: boolean
+    }
+
+/** Kept out of ACCEPT: joining the partitioned table there would open every partition for every batch. */
+const REPLAYED = {
+  name: 'replayed',
+  text: 'select id, request_id as "requestId", trace_id as "traceId" from task where id = any($1)',
+}
+
+/** $1 the tasks as JSON: jsonb_to_recordset took 1.28 times the rows of unnest at 100 rows. */
+const INPUT = `
+  select x.*, at, coalesce(run_at, at + coalesce(delay_ms, 0) * interval '1 ms') as due
+    from clock_timestamp() as at, jsonb_to_recordset($1::jsonb) as x(
+      id uuid, name text, queue text, client text, request_id text, trace_id text, traceparent text, tracestate text,
+      user_id text, tags text[], payload jsonb, max_attempts int, run_at timestamptz, delay_ms bigint,
+      expires_after_ms bigint, ahead int, idempotency_key text)`
+
+/** $2 seconds for which due rows are born claimed by the caller's relay (0: not claimed), $3 the name of the api process. */
+const WRITE_FRESH = `
+  new_task as (
+    insert into task (id, name, queue, client, request_id, trace_id, traceparent, tracestate, user_id, tags,
+                      payload, max_attempts, created_at, run_at, expires_at, accepted_by, ahead, idempotency_key)
+    select id, name, queue, client, request_id, trace_id, traceparent, tracestate, user_id, tags,
+           payload, max_attempts, at, case when due > at then due end,
+           at + expires_after_ms * interval '1 ms', $3, ahead, idempotency_key
+      from fresh
+  ), new_unfinished as (
+    insert into unfinished (task_id, queue, status, due_at, offered_at, expires_at)
+    select id, queue, 'PENDING', greatest(due, at), greatest(due, at), at + expires_after_ms * interval '1 ms'
+      from fresh
+  ), new_outbox as (
+    insert into outbox (task_id, attempt, queue, created_at, due_at, claimed_until)
+    select id, 1, queue, at, greatest(due, at),
+           case when due <= at and $2::int > 0 then at + $2::int * interval '1 s' else '-infinity' end
+      from fresh
+    returning task_id as id, id as "outboxId", due_at <= created_at as "isDue"
+  )`
+
+/** For a batch without keys: what it leaves out was a tenth of the time at 27 tasks, a fifth at one. */
+const ACCEPT = {
+  name: 'accept',
+  text: `with fresh as materialized (${INPUT}), ${WRITE_FRESH} select * from new_outbox`,
+}
+
+/**
+ * $4 the keys as JSON. They are inserted in (client, key) order, so two batches never wait for each other in a circle.
+ * A key that another transaction takes at this moment fails the statement with NS001; repeated, it sees that key.
+ * What was written and what was known are told one after the other: joining them to the tasks, which is done by nested
+ * loops, took a fifth of the time at 200 tasks.
+ */
+const ACCEPT_BY_KEY = {
+  name: 'accept_by_key',
+  text: `
+    with asked as materialized (
+      select a.*, clock_timestamp() as at
+        from jsonb_to_recordset($4::jsonb) as a(id uuid, client text, key text, hash text)
+    ), known as materialized (
+      select a.id, y.task_id, y.key, y.hash = a.hash as same
+        from asked a, lateral (select * from idempotency i where i.client = a.client and i.key = a.key offset 0) y
+       where y.expires_at > a.at
+    ), fresh as materialized (
+      select * from (${INPUT}) input where not exists (select from known where known.id = input.id)
+    ), taken as (
+      insert into idempotency (client, key, task_id, hash, expires_at)
+      select a.client, a.key, a.id, a.hash, a.at + interval '24 h'
+        from asked a join fresh using (id) order by a.client, a.key
+      on conflict (client, key) do update
+        set task_id = excluded.task_id, hash = excluded.hash, expires_at = excluded.expires_at
+        where idempotency.expires_at <= clock_timestamp()
+      returning task_id
+    ), as_wished as (
+      select all_keys_taken((select count(*) from asked join fresh using (id)), (select count(*) from taken)) as yes
+    ), ${WRITE_FRESH}
+    select *, null::uuid as "knownId", null as "knownKey", null::boolean as same
+      from new_outbox where (select yes from as_wished)
+     union all
+    select id, null, null, task_id, key, same from known where (select yes from as_wished)`,
+}
+
+const KEY_TAKEN = 'NS001'
+
+/**
+ * Writes the batch and says of each task, in the given order, what became of it.
+ * If it throws nothing was written, except when the connection broke: then the batch is written whole or not at all.
+ *
+ * @param tasks 1 or more, no idempotency key twice
+ * @param claimSeconds how long the caller keeps the due outbox rows for itself; 0 when it has no room to publish them
+ * @param acceptedBy what the process that accepts is called
+ */
+export async function accept(
+  db: Queryable,
+  tasks: readonly NewTask[],
+  claimSeconds: number,
+  acceptedBy: string,
+): Promise<Accepted[]> {
+  const input = `[${tasks.map(rowOf).join(',')}]`
+  const keys = tasks.flatMap((task) => task.keys.map((key) => ({ id: task.id, client: task.client, ...key })))
+  for (let tries = 1; ; tries++) {
+    try {
+      const rows =
+        keys.length === 0
+          ? await db.query<Row>(ACCEPT, [input, claimSeconds, acceptedBy])
+          : await db.query<Row>(ACCEPT_BY_KEY, [input, claimSeconds, acceptedBy, JSON.stringify(keys)])
+      return await answersOf(db, tasks, rows)
+    } catch (error) {
+      if (sqlState(error) !== KEY_TAKEN || tries === 5) throw error
+    }
+  }
+}
+
+/** Writes one row of INPUT; the payload is JSON text already and goes in as it is. */
+function rowOf(task: NewTask): string {
+  const row = {
+    id: task.id,
+    name: task.name,
+    queue: task.queue,
+    client: task.client,
+    request_id: task.requestId,
+    trace_id: task.traceId,
+    traceparent: task.traceparent,
+    tracestate: task.tracestate,
+    user_id: task.userId,
+    tags: task.tags,
+    max_attempts: task.maxAttempts,
+    run_at: task.runAt,
+    delay_ms: task.delayMs,
+    expires_after_ms: task.expiresAfterMs,
+    ahead: task.ahead,
+    idempotency_key: task.keys[0]?.key,
+  }
+  return `${JSON.stringify(row).slice(0, -1)},"payload":${task.payload}}`
+}
+
+async function answersOf(db: Queryable, tasks: readonly NewTask[], rows: readonly Row[]): Promise<Accepted[]> {
+  const byId = new Map<string, Row>()
+  for (const row of rows) {
+    // Of a task with two keys that are known, the one that stands for another body decides.
+    const before = byId.get(row.id)
+    if (before === undefined || (before.outboxId === null && before.same)) byId.set(row.id, row)
+  }
+  const repeated = rows.flatMap((row) => (row.outboxId === null && row.same ? [row.knownId] : []))
+  const originals = new Map<string, { requestId: string; traceId: string }>()
+  if (repeated.length > 0) {
+    for (const { id, ...of } of await db.query<{ id: string; requestId: string; traceId: string }>(REPLAYED, [
+      repeated,
+    ])) {
+      originals.set(id, of)
+    }
+  }
+  return tasks.map(({ id }) => {
+    const row = byId.get(id) as Row
+    if (row.outboxId !== null) return { kind: 'accepted', id, outboxId: row.outboxId, isDue: row.isDue }
+    if (!row.same) return { kind: 'key_reused', key: row.knownKey }
+    return { kind: 'replayed', id: row.knownId, ...(originals.get(row.knownId) ?? { requestId: '', traceId: '' }) }
+  })
+}

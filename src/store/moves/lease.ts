@@ -1,0 +1,102 @@
+/**
+ * A consumer's life: one row, renewed by the database's clock. An expired lease is never renewed; the process begins
+ * another life with another id, so whatever the old one still does is fenced.
+ */
+import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
+import type { Queryable } from '../db.ts'
+
+const BEGIN = {
+  name: 'begin_life',
+  text: `insert into consumer (id, name, version, queues, lease_until, tasks)
+         values ($1, $2, $3, $4::jsonb, clock_timestamp() + $5::int * interval '1 s', $6)`,
+}
+
+export interface Life {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  /** Queue to slots. */
+  readonly queues: ReadonlyMap<string, number>
+  readonly leaseSeconds: number
+  /** The task types it can run. */
+  readonly tasks: readonly string[]
+}
+
+/** Begins a life with a full lease. Repeating it after a lost answer fails on the primary key: take a new id. */
+export async function beginLife(db: Queryable, life: Life): Promise<void> {
+  const queues = JSON.stringify(Object.fromEntries(life.queues))
+  await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds, life.tasks])
+}
+
+/** $1 the life, $2 seconds of a lease, $3 what it has in hand, $4 what it has begun. */
+const RENEW = {
+  name: 'renew_lease',
+  text: `
+    with held as materialized (
+      select h.id, u.queue, u.started_at
+        from jsonb_to_recordset($3::jsonb) as h(id uuid, attempt int)
+        left join unfinished u on u.task_id = h.id and u.attempt = h.attempt and u.holder = $1 and u.status = 'RUNNING'
+    ), renewed as (
+      update consumer
+         set lease_until = clock_timestamp() + $2::int * interval '1 s', begun = $4::jsonb,
+             running = (select coalesce(jsonb_object_agg(queue, attempts), '{}')
+                          from (select queue, count(*) as attempts from held where queue is not null group by queue) q),
+             running_since = (select min(started_at) from held)
+       where id = $1 and ended_at is null and lease_until > clock_timestamp()
+      returning id
+    )
+    select exists (select from renewed) as "isAlive", array(select id from held where queue is null) as lost`,
+}
+
+/**
+ * Renews the lease, tells how many attempts this life has begun by queue, notes which of those in hand run by the table,
+ * and says which are no longer this consumer's (cancelled, or taken back). An attempt whose settle is under way may be
+ * named too.
+ */
+export async function renewLease(
+  db: Queryable,
+  id: string,
+  leaseSeconds: number,
+  inHand: readonly { readonly id: string; readonly attempt: number }[],
+  begun: Readonly<Record<string, number>>,
+): Promise<{ isAlive: boolean; lost: string[] }> {
+  const rows = await db.query<{ isAlive: boolean; lost: string[] }>(RENEW, [
+    id,
+    leaseSeconds,
+    JSON.stringify(inHand),
+    JSON.stringify(begun),
+  ])
+  return rows[0] as { isAlive: boolean; lost: string[] }
+}
+
+/** Why a life ended by its own hand; the auditor ends those that fell silent. */
+export type EndOfLife = 'told_to_stop' | 'lease_lost'
+
+/** $1 the life, $2 why. Whatever the table says it runs goes back uncharged, each with its outbox row; the lease is over. */
+const END = {
+  name: 'end_life',
+  text: `
+    with ended as (
+      update consumer set ended_at = clock_timestamp(), ended_because = $2 where id = $1 and ended_at is null
+    ), mine as materialized (
+      select * from unfinished where holder = $1 and status = 'RUNNING' order by task_id for update
+    ), history as (
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
+      select task_id, attempt, holder, started_at, clock_timestamp(), 'handed_back', due_at, published_at, reoffers
+        from mine
+    ), back as (
+      update unfinished u
+         set status = 'PENDING', holder = null, started_at = null, deadline_at = null,
+             due_at = clock_timestamp(), offered_at = clock_timestamp(), reoffers = 0
+        from mine where u.task_id = mine.task_id
+    ), travel as (
+      insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
+      select task_id, attempt + 1, queue, crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(), clock_timestamp() from mine
+    )
+    select task_id as id from mine`,
+}
+
+/** Ends a life and hands back everything it runs, in one commit. Repeating it does nothing more. */
+export async function endLife(db: Queryable, id: string, because: EndOfLife): Promise<string[]> {
+  return (await db.query<{ id: string }>(END, [id, because])).map((row) => row.id)
+}

@@ -1,0 +1,77 @@
+/** What an api process must know about all the others, and about the work: read once a second. */
+import type { Queryable } from '../db.ts'
+
+/** What a consumer wrote down when it last renewed its lease. */
+export interface LifeReport {
+  /** Attempts begun so far, by queue. */
+  readonly begun: Readonly<Record<string, number>>
+  /** When the life began, in milliseconds of the database's clock. */
+  readonly bornAt: number
+  /** When it wrote this, later by the length of a lease: differences are right, and a first pace is never too high. */
+  readonly writtenAt: number
+}
+
+export interface Load {
+  /** By consumer life, of those that live. */
+  readonly lives: ReadonlyMap<string, LifeReport>
+  /** Api processes alive, this one included: 1 or more. */
+  readonly replicas: number
+}
+
+/** A process that looks once a second, and waits 3 s for a silent broker each time, is gone after so many seconds. */
+export const API_GONE_SECONDS = 10
+
+/**
+ * $1 this process, $2 its name. Signs in, and reads what the others have written. A lease is always extended by the
+ * same time, so its end tells the moments of writing apart as well as these themselves would.
+ */
+const LOAD = {
+  name: 'load',
+  text: `
+    with me as (
+      insert into api_process (id, name, seen_at) values ($1, $2, statement_timestamp())
+      on conflict (id) do update set seen_at = excluded.seen_at
+    ), gone as (
+      delete from api_process where seen_at < statement_timestamp() - interval '1 hour'
+    )
+    select (select count(*) from api_process
+             where seen_at > statement_timestamp() - interval '${API_GONE_SECONDS} s' and id <> $1)::int + 1 as replicas,
+           (select coalesce(jsonb_object_agg(id, jsonb_build_object(
+                     'begun', begun,
+                     'bornAt', extract(epoch from started_at) * 1000,
+                     'writtenAt', extract(epoch from lease_until) * 1000)), '{}')
+              from consumer where ended_at is null and lease_until > statement_timestamp()) as lives`,
+}
+
+/** Signs this process in and reads the load. */
+export async function readLoad(db: Queryable, id: string, name: string): Promise<Load> {
+  const rows = await db.query<{ replicas: number; lives: Record<string, LifeReport> }>(LOAD, [id, name])
+  const row = rows[0] as (typeof rows)[number]
+  return { replicas: row.replicas, lives: new Map(Object.entries(row.lives)) }
+}
+
+const SIGN_OUT = { name: 'sign_out', text: 'delete from api_process where id = $1' }
+
+/** Signs this process out, so that the others take its share at once. */
+export async function signOut(db: Queryable, id: string): Promise<void> {
+  await db.query(SIGN_OUT, [id])
+}
+
+/** Counting stops here: at this depth the place in the queue changes faster than anybody can read it. */
+const COUNT_CAP = 20_000
+
+const AHEAD = {
+  name: 'ahead',
+  text: `
+    select count(*)::int as ahead from (
+      select from unfinished other
+        join unfinished mine on mine.task_id = $1 and mine.status <> 'RUNNING' and mine.due_at <= statement_timestamp()
+       where other.queue = mine.queue and other.offered_at < mine.offered_at and other.status <> 'RUNNING'
+       limit ${COUNT_CAP}) counted`,
+}
+
+/** Counts the tasks of the same queue that wait and were offered before this one; undefined when there are too many. */
+export async function tasksAhead(db: Queryable, id: string): Promise<number | undefined> {
+  const ahead = (await db.query<{ ahead: number }>(AHEAD, [id]))[0]?.ahead ?? 0
+  return ahead < COUNT_CAP ? ahead : undefined
+}
