@@ -1,7 +1,7 @@
 /** Looks at work queues through a connection of its own, because on a blocked publishing connection nothing answers. */
 import type { Channel } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
-import { within } from '../runtime/within.ts'
+import { within } from '../runtime/wait.ts'
 import { createLink, type Link, type Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'
 

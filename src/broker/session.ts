@@ -6,10 +6,9 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
-import { aborted } from '../runtime/aborted.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
-import { within } from '../runtime/within.ts'
+import { aborted, within } from '../runtime/wait.ts'
 import { gatherWrites } from './gather-writes.ts'
 
 /** The broker did not answer in time; whether it will, nobody knows. */

@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Channel, ConsumeMessage } from 'amqplib'
-import { aborted } from '../runtime/aborted.ts'
 import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { type TracedDelivery, tracing } from '../runtime/tracing.ts'
+import { aborted } from '../runtime/wait.ts'
 import { type Acks, createAcks } from './acks.ts'
 import { NoAnswer, type Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'

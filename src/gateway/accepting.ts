@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { Problem } from '../http/problem.ts'
 import { tracing } from '../runtime/tracing.ts'
-import { within } from '../runtime/within.ts'
+import { within } from '../runtime/wait.ts'
 import { isDataFault } from '../store/db.ts'
 import type { NewTask } from '../store/moves/accept.ts'
 import type { Acceptance, Acceptor } from './acceptor.ts'

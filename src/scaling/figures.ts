@@ -1,7 +1,6 @@
 /** Looks at how much work each queue has: what waits on the broker, what waits for it in the outbox, what runs. */
 import type { DepthProbe } from '../broker/depth.ts'
-import { remembered } from '../runtime/remembered.ts'
-import { within } from '../runtime/within.ts'
+import { remembered, within } from '../runtime/wait.ts'
 import type { Db } from '../store/db.ts'
 import { outboxState } from '../store/moves/outbox.ts'
 import { runningByQueue } from '../store/reads/running.ts'

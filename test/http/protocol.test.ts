@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { type Route, route } from '../../src/http/route.ts'
-import { aborted } from '../../src/runtime/aborted.ts'
+import { aborted } from '../../src/runtime/wait.ts'
 import { until } from '../support/until.ts'
 import { anApi, plainRequest } from './an-api.ts'
 

@@ -1,5 +1,0 @@
-/** Resolves once the signal aborts, at once when it has. Never rejects. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-}
