@@ -1,39 +1,56 @@
-// Two kinds of tests. `unit`: no server, files side by side. `live`: real PostgreSQL and RabbitMQ, one file at a
-// time, because many of them stop or freeze processes and measure what happens within seconds.
+// The kinds of tests. `unit`: no server and no network, files side by side. `chart`: the chart by helm and kubectl, which
+// registries bring. `live`: real PostgreSQL and RabbitMQ, three runs side by side, each with servers of its own; within
+// a run files follow one another, because many stop or freeze processes. `long`: what takes too long for every day.
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { LIVE_RUNS } from './support/global-setup.ts'
+import { LongestFirst } from './support/longest-first.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LIVE = 'test/**/*.live.test.ts'
+const CHART = 'test/chart/**/*.test.ts'
+const LONG = 'test/long/**/*.test.ts'
+
+type Kind = NonNullable<Extract<TestProjectConfiguration, { test?: unknown }>['test']>
+const project = (test: Kind): TestProjectConfiguration => ({ root: ROOT, test })
+
+const onServers = {
+  globalSetup: ['./test/support/global-setup.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+}
 
 export default defineConfig({
   root: ROOT,
   test: {
-    reporters: ['default', './test/support/plain-summary.ts'],
+    reporters: ['default', './test/support/plain-summary.ts', './test/support/recorder.ts'],
+    sequence: { sequencer: LongestFirst },
     projects: [
-      {
-        root: ROOT,
-        test: {
-          name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: [LIVE],
-          testTimeout: 20_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        root: ROOT,
-        test: {
-          name: 'live',
-          include: [LIVE],
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          globalSetup: ['./test/support/global-setup.ts'],
-          sequence: { groupOrder: 1 },
-        },
-      },
+      project({
+        name: 'unit',
+        include: ['test/**/*.test.ts'],
+        exclude: [LIVE, CHART, LONG],
+        testTimeout: 20_000,
+        maxWorkers: 2,
+        sequence: { groupOrder: 0 },
+      }),
+      project({
+        name: 'chart',
+        include: [CHART],
+        exclude: [LIVE],
+        testTimeout: 60_000,
+        maxWorkers: 2,
+        sequence: { groupOrder: 0 },
+      }),
+      project({
+        name: 'live',
+        include: [LIVE],
+        exclude: [LONG],
+        ...onServers,
+        maxWorkers: LIVE_RUNS,
+        sequence: { groupOrder: 1 },
+      }),
+      project({ name: 'long', include: [LONG], ...onServers, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
   },
 })

@@ -1,15 +1,17 @@
 // Promise: what the chart gives to its containers starts the real processes: an api that waits for the migration, a
 // consumer, and the test that `helm test` runs, from sending a task to the counts of RabbitMQ.
+
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aVhost, type Vhost } from '../support/broker.ts'
 import { anEmptyDatabase, type Database } from '../support/database.ts'
 import { leftovers, type RunningProcess, startProcess } from '../support/processes.ts'
+import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { type Container, type EnvVar, one, podSpecs, render } from './chart.ts'
 
@@ -47,7 +49,7 @@ function containerOf(command: string): Container {
 
 /** Plays the kubelet: fills in Secrets and fields. Ports are free ones, because all of it runs on one machine. */
 function environmentOf({ env = [] }: Container, more: Record<string, string> = {}): Record<string, string> {
-  const management = new URL(inject('managementUrl'))
+  const management = new URL(shared().managementUrl)
   const secrets: Readonly<Record<string, string>> = {
     'nightshift-database/url': database.url,
     'nightshift-broker/url': vhost.url,
@@ -118,7 +120,7 @@ test('the end-to-end test of `helm test` passes, and its key is revoked', async 
   const container = one(manifests, 'Pod', '-test-end-to-end').spec.containers[0] as Container
   const script = join(folder, 'end-to-end.mjs')
   writeFileSync(script, one(manifests, 'ConfigMap', '-test').data?.['end-to-end.mjs'] as string)
-  const { origin } = new URL(inject('managementUrl'))
+  const { origin } = new URL(shared().managementUrl)
   const env = environmentOf(container, {
     API_URL: `http://127.0.0.1:${(await api.ready).httpPort}`,
     MANAGEMENT_URL: origin,

@@ -1,10 +1,12 @@
 // Each alert fires when it should, stays still when all is well, and leads to a runbook whose commands are true.
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { promtool } from '../../scripts/servers/prometheus.ts'
 import { aDatabase, type Database } from '../support/database.ts'
+import { shared } from '../support/servers.ts'
 import { type AlertCase, CASES, type SeriesByName } from './alert-cases.ts'
 import { ROOT, RULES } from './expressions.ts'
 
@@ -43,7 +45,7 @@ function testsOf({ alert, severity, fires, at, labels, summary, isWell }: AlertC
 }
 
 async function runRuleTests(tests: readonly object[]): Promise<string> {
-  const folder = mkdtempSync(join(inject('runFolder'), 'rules-'))
+  const folder = mkdtempSync(join(shared().runFolder, 'rules-'))
   try {
     const file = join(folder, 'tests.json')
     writeFileSync(file, JSON.stringify({ rule_files: [RULES], evaluation_interval: '1m', tests }))

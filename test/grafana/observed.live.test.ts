@@ -1,5 +1,6 @@
 // A real Prometheus scrapes the running processes and their broker: no panel is empty, every rule is evaluated, traces
 // are found from a histogram, and hostile names make no new series. KEDA and kube-state-metrics are a sample page.
+
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -7,12 +8,13 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'amqplib'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Prometheus, promtool, type Series, startPrometheus } from '../../scripts/servers/prometheus.ts'
 import { workQueue } from '../../src/broker/topology.ts'
 import { aConversation } from '../support/conversations.ts'
 import { type ApiProcess, aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
 import type { RunningProcess } from '../support/processes.ts'
+import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 import { committedDashboards, namesIn, prometheusQueries, ROOT, RULES, substituted } from './expressions.ts'
 
@@ -40,10 +42,10 @@ beforeAll(async () => {
   const { metricsPort } = await started.ready
   consumer = Object.assign(started, { metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` })
   kubernetes = await serveSample()
-  const rabbitmq = inject('rabbitmqPrometheusUrl')
+  const rabbitmq = shared().rabbitmqPrometheusUrl
   const labels = { namespace: NAMESPACE }
   prometheus = await startPrometheus({
-    folder: join(inject('runFolder'), 'prometheus'),
+    folder: join(shared().runFolder, 'prometheus'),
     rules: [RULES],
     jobs: [
       { name: 'api', url: api.metricsUrl, labels },

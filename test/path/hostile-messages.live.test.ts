@@ -1,12 +1,14 @@
 // Promise: no message that somebody puts straight into a work queue ends a consumer, goes round in circles or vanishes
 // unaccounted for, and the tasks behind it run.
-import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createManagement } from '../../scripts/servers/management.ts'
 import { aVhost, managementOf, type Vhost, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, submitBulk } from '../support/bulk.ts'
 import { type ApiProcess, aNightshift, call, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
 import { field, longString, nestedTables, publishBytes } from '../support/raw-amqp.ts'
+import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 const WORK_QUEUE = 'nightshift.task.trial.v1'
@@ -21,7 +23,7 @@ let api: ApiProcess
 let consumer: RunningProcess
 beforeEach(async () => {
   vhost = await aVhost()
-  broker = managementOf({ ...vhost, managementUrl: inject('managementUrl') })
+  broker = managementOf({ ...vhost, managementUrl: shared().managementUrl })
   nightshift = await aNightshift({ amqpUrl: vhost.url, env: { NIGHTSHIFT_QUEUES: 'trial:4' } })
   api = await nightshift.startApi()
   consumer = await nightshift.startConsumer()
@@ -161,7 +163,7 @@ test.each(HEADERS)('a wake-up with $what is a wake-up like any other', async ({ 
 test('a message that no AMQP client can decode is set aside by the broker, and the consumer works on', async () => {
   // In earnest the broker sets it aside after 50 deliveries.
   const policy = { pattern: '^nightshift\\.task', definition: { 'delivery-limit': 8 }, 'apply-to': 'queues' }
-  await createManagement(inject('managementUrl')).call('PUT', `policies/${vhost.name}/sooner`, policy)
+  await createManagement(shared().managementUrl).call('PUT', `policies/${vhost.name}/sooner`, policy)
 
   await publishBytes(vhost.url, { routingKey: WORK_QUEUE, body: 'boom', headers: nestedTables(4_000) })
   await until('it in the dead-letter queue', async () => (await broker.readyCount(DEAD_LETTERS)) === 1, {

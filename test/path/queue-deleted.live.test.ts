@@ -1,11 +1,13 @@
 // Promise: what somebody deletes on the broker comes back by itself and costs no task; what somebody made there with
 // other arguments is named in the log, and the other queues are served all the same.
+
 import { type Channel, connect } from 'amqplib'
-import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { aVhost, managementOf, type Vhost, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, submitBulk } from '../support/bulk.ts'
 import { aNightshift, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
+import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 const WORK_QUEUE = 'nightshift.task.trial.v1'
@@ -17,7 +19,7 @@ let broker: VhostManagement
 let nightshift: Nightshift
 beforeEach(async () => {
   vhost = await aVhost()
-  broker = managementOf({ ...vhost, managementUrl: inject('managementUrl') })
+  broker = managementOf({ ...vhost, managementUrl: shared().managementUrl })
   nightshift = await aNightshift({ amqpUrl: vhost.url })
 })
 afterEach(async () => {

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { type Channel, connect } from 'amqplib'
 import { Client } from 'pg'
-import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createManagement } from '../../scripts/servers/management.ts'
 import { topologyOf } from '../../src/broker/topology.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
@@ -13,7 +13,7 @@ import { aDatabase, type Database } from '../support/database.ts'
 import { findingsOf, said } from '../support/doctor.ts'
 import { aNightshift, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
-import { aPostgres, aRabbitmq } from '../support/servers.ts'
+import { aPostgres, aRabbitmq, shared } from '../support/servers.ts'
 
 failOnLeftovers()
 
@@ -36,7 +36,7 @@ async function doctor(env: Record<string, string>, args: string[] = [], nodeArgs
 /** The settings that leave nothing unchecked. */
 const whole = (nightshift: Nightshift): Record<string, string> => ({
   ...nightshift.env,
-  NIGHTSHIFT_MANAGEMENT_URL: inject('managementUrl'),
+  NIGHTSHIFT_MANAGEMENT_URL: shared().managementUrl,
   NIGHTSHIFT_MAX_REPLICAS: '10',
   NIGHTSHIFT_DRAIN_GRACE_SECONDS: '300',
 })
@@ -298,7 +298,7 @@ describe('the database', () => {
   test('that is away, empty or not set', async () => {
     const away = await doctor({ DATABASE_URL: 'postgres://127.0.0.1:1/x', AMQP_URL: 'amqp://127.0.0.1:1' }, ['--json'])
     const unset = await doctor({ AMQP_URL: 'amqp://127.0.0.1:1' })
-    const empty = await findingsOf({ ...nowhere, databaseUrl: inject('postgresUrl') })
+    const empty = await findingsOf({ ...nowhere, databaseUrl: shared().postgresUrl })
 
     expect(away.code).toBe(1)
     expect(said(JSON.parse(away.text).findings, 'postgres')).toEqual([expect.stringContaining('ECONNREFUSED')])

@@ -1,14 +1,16 @@
 // Promise: when one client floods several api processes at once, it gets the 429 and the others go on getting 202; who
 // comes again when told to is let in, the queue stays at its mark, another queue that stands still refuses nobody here,
 // nothing accepted is lost, and afterwards anybody can read who it was.
+
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createManagement } from '../../scripts/servers/management.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { createApiKey } from '../../src/store/api-keys.ts'
 import { openDb } from '../../src/store/db.ts'
 import { type ApiProcess, aNightshift, call, type Nightshift } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
+import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 const HIGH = 400
@@ -169,7 +171,7 @@ test('one client floods three api processes at twenty times the drain while five
   await until('the five to be known', () => five.every(({ accepted }) => accepted.length >= 24))
   const flood = keepSending(flooder, 800, end.signal)
   await until('the queue to be full', async () => (await waiting('trial')) >= HIGH * 0.9)
-  const management = createManagement(inject('managementUrl'))
+  const management = createManagement(shared().managementUrl)
   const alarms = new Set<boolean>()
   let most = 0
   const watch = (async () => {

@@ -1,12 +1,14 @@
 // Promise: an api and a consumer that start before the schema is there wait for it: they live, say that they are not ready
 // and why, take nothing, and go to work by themselves once it has been migrated.
+
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
-import { expect, inject, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../src/store/migrate.ts'
 import { aVhost } from '../support/broker.ts'
 import { aNightshift, call, finished, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
+import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 failOnLeftovers()
@@ -42,9 +44,9 @@ test('both start on an empty database and go to work when it is migrated', async
 
 async function anEmptyDatabase(): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  const url = new URL(inject('postgresUrl'))
+  const url = new URL(shared().postgresUrl)
   const run = async (text: string): Promise<void> => {
-    const client = new Client({ connectionString: inject('postgresUrl') })
+    const client = new Client({ connectionString: shared().postgresUrl })
     await client.connect()
     await client.query(text)
     await client.end()

@@ -1,8 +1,9 @@
 // Gives a test a virtual host of its own on the shared RabbitMQ, and looks into it from outside, as an operator would.
+
 import { randomBytes } from 'node:crypto'
 import { connect } from 'amqplib'
-import { inject } from 'vitest'
 import { createManagement, type Management } from '../../scripts/servers/management.ts'
+import { shared } from './servers.ts'
 
 export interface Vhost {
   readonly url: string
@@ -30,11 +31,11 @@ export interface VhostManagement {
 
 /** Creates an empty virtual host on the shared RabbitMQ. */
 export async function aVhost(): Promise<Vhost> {
-  const managementUrl = inject('managementUrl')
+  const managementUrl = shared().managementUrl
   const management = createManagement(managementUrl)
   const name = `test-${randomBytes(6).toString('hex')}`
   await management.addVhost(name)
-  return { url: `${inject('amqpUrl')}/${name}`, name, managementUrl, drop: () => management.dropVhost(name) }
+  return { url: `${shared().amqpUrl}/${name}`, name, managementUrl, drop: () => management.dropVhost(name) }
 }
 
 /** Opens the operator's view of a virtual host; `url` is that of its AMQP connections. */

@@ -1,5 +1,5 @@
-// Runs once before the live tests: one PostgreSQL with a migrated template database, and one RabbitMQ, both private
-// and both gone afterwards. A run of unit tests alone does not get here.
+// Runs once before the live tests: for each run side by side one PostgreSQL with a migrated template database, and one
+// RabbitMQ, all private and all gone afterwards. A run of unit tests alone does not get here.
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,46 +12,82 @@ import { migrate } from '../../src/store/migrate.ts'
 
 const TEMPLATE = 'nightshift_template'
 
+/** How many live tests run side by side; they wait more than they compute. */
+export const LIVE_RUNS = 3
+
+export interface SharedServers {
+  /** The shared PostgreSQL, for `aDatabase`. */
+  readonly postgresUrl: string
+  /** The shared RabbitMQ, for `aVhost`. */
+  readonly amqpUrl: string
+  readonly managementUrl: string
+  /** Where its Prometheus plugin answers. */
+  readonly rabbitmqPrometheusUrl: string
+  /** A folder of this run, for servers that a test starts for itself. Removed afterwards. */
+  readonly runFolder: string
+}
+
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The shared PostgreSQL, for `aDatabase`. */
-    readonly postgresUrl: string
-    /** The shared RabbitMQ, for `aVhost`. */
-    readonly amqpUrl: string
-    readonly managementUrl: string
-    /** Where its Prometheus plugin answers. */
-    readonly rabbitmqPrometheusUrl: string
-    /** A folder of this run, for servers that a test starts for itself. Removed afterwards. */
-    readonly runFolder: string
+    /** One for each run. */
+    readonly servers: readonly SharedServers[]
   }
 }
 
-/** Starts the servers, and returns what ends them. */
+interface Started {
+  readonly shared: SharedServers
+  remove(): Promise<void>
+}
+
+/** Starts the servers, no more sets of them than there are files to run, and returns what ends them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const name = randomBytes(4).toString('hex')
-  const folder = fileURLToPath(new URL(`../../.nightshift/test/${name}`, import.meta.url))
-  const starting = [
-    startPostgres({ folder: join(folder, 'postgres'), log: console.error }),
-    startRabbitmq({ folder: join(folder, 'rabbitmq'), log: console.error }),
-  ] as const
-  const removeAll = async () => {
+  const files = project.vitest.state.getPaths().filter((path) => project.matchesTestGlob(path)).length
+  const runs = Math.min(project.config.maxWorkers, Math.max(1, files))
+  const starting = Array.from({ length: runs }, startServers)
+  const removeAll = async (): Promise<void> => {
     const started = (await Promise.allSettled(starting)).filter((each) => each.status === 'fulfilled')
-    await Promise.all(started.map((each) => each.value.remove()))
-    rmSync(folder, { recursive: true, force: true })
+    await Promise.all(started.map(({ value }) => value.remove()))
   }
   try {
-    const [postgres, rabbitmq] = await Promise.all(starting)
-    await createTemplate(postgres.url)
-    project.provide('postgresUrl', postgres.url)
-    project.provide('amqpUrl', rabbitmq.url)
-    project.provide('managementUrl', rabbitmq.managementUrl)
-    project.provide('rabbitmqPrometheusUrl', rabbitmq.prometheusUrl)
-    project.provide('runFolder', folder)
+    project.provide(
+      'servers',
+      (await Promise.all(starting)).map(({ shared }) => shared),
+    )
   } catch (error) {
     await removeAll()
     throw error
   }
   return removeAll
+}
+
+async function startServers(): Promise<Started> {
+  const name = randomBytes(4).toString('hex')
+  const runFolder = fileURLToPath(new URL(`../../.nightshift/test/${name}`, import.meta.url))
+  const starting = [
+    startPostgres({ folder: join(runFolder, 'postgres'), log: console.error }),
+    startRabbitmq({ folder: join(runFolder, 'rabbitmq'), log: console.error }),
+  ] as const
+  const remove = async (): Promise<void> => {
+    const started = (await Promise.allSettled(starting)).filter((each) => each.status === 'fulfilled')
+    await Promise.all(started.map((each) => each.value.remove()))
+    rmSync(runFolder, { recursive: true, force: true })
+  }
+  try {
+    const [postgres, rabbitmq] = await Promise.all(starting)
+    await createTemplate(postgres.url)
+    const { url: amqpUrl, managementUrl, prometheusUrl } = rabbitmq
+    const shared = {
+      postgresUrl: postgres.url,
+      amqpUrl,
+      managementUrl,
+      rabbitmqPrometheusUrl: prometheusUrl,
+      runFolder,
+    }
+    return { shared, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
 }
 
 async function createTemplate(postgresUrl: string): Promise<void> {
