@@ -1,15 +1,9 @@
 // Promise: a task that kills its process never costs a neighbour. It ends FAILED as a crash; the innocents that ran
 // beside it succeed and are charged nothing.
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aNightshift, finished, type Nightshift, submit, submitAll } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { expect, test } from 'vitest'
+import { finished, submit, submitAll, withNightshift } from '../support/nightshift.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_QUEUES: 'trial:10' } })
-})
-afterEach(() => nightshift.remove())
+const nightshift = withNightshift({ env: { NIGHTSHIFT_QUEUES: 'trial:10' } })
 
 /** Keeps one consumer running, as Kubernetes would: whenever it dies another is started. */
 function supervise(): { deaths(): number; stop(): Promise<void> } {

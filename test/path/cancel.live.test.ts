@@ -1,18 +1,12 @@
 // Promise: an unfinished task can be cancelled in every state, ends as CANCELLED at once and never runs again; what was
 // running is told to stop, frees its slot and writes nothing.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { aConversation, holdUser } from '../support/conversations.ts'
-import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { call, finished, submit, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '10' } })
-})
-afterEach(() => nightshift.remove())
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '10' } })
 
 async function untilStatus(id: string, status: string): Promise<void> {
   await until(`task ${id} to be ${status}`, async () => {

@@ -1,17 +1,11 @@
 // Promise: an attempt ends at its deadline even if its handler heeds no signal: it is charged as failed, and its slot is
 // free for the next task.
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aNightshift, finished, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { expect, test } from 'vitest'
+import { finished, submit, withNightshift } from '../support/nightshift.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  const env = { NIGHTSHIFT_QUEUES: 'trial:1', NIGHTSHIFT_RETRY_LADDER: '100ms' }
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { ...env, NIGHTSHIFT_LEASE_SECONDS: '20' } })
-})
-afterEach(() => nightshift.remove())
+const env = { NIGHTSHIFT_QUEUES: 'trial:1', NIGHTSHIFT_RETRY_LADDER: '100ms' }
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { ...env, NIGHTSHIFT_LEASE_SECONDS: '20' } })
 
 test('a handler that would go on for an hour is failed at its deadline of a second, and the only slot is free', async () => {
   const api = await nightshift.startApi()

@@ -1,17 +1,11 @@
 // Promise: a task with a time starts when it is due and not before, by the database's clock, whether the client or its
 // handler asked for it; and one that has not begun when it expires ends as FAILED, even if nothing runs tasks at all.
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { expect, test } from 'vitest'
+import { call, finished, submit, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
-})
-afterEach(() => nightshift.remove())
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 
 /** Seconds from accepted to each start, by the database. */
 async function startsOf(id: string): Promise<number[]> {

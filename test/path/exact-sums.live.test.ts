@@ -1,19 +1,13 @@
 // Promise: effects once. However many events of one user run at once, wherever and however often they are posted, the
 // sums are exact; and waiting for that user's row costs neither a lease nor an attempt.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { ConversationPayload } from '../../packs/conversation/src/contract.ts'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
-import { aNightshift, call, metric, type Nightshift, submitAll } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { call, metric, submitAll, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine; the test that waits for leases sets its own.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
-})
-afterEach(() => nightshift.remove())
+// A lease that is long, so that none is lost on a busy machine; the test that waits for leases sets its own.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 
 const tasksOf = (conversations: readonly ConversationPayload[]) =>
   conversations.map((payload) => ({ name: 'conversation.ended', payload }))

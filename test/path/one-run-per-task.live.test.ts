@@ -1,20 +1,15 @@
 // Promise: a task runs once, however many copies of its message there are, and wherever they are delivered.
 import { connect } from 'amqplib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { workQueue } from '../../src/broker/topology.ts'
 import { encodeWakeUp } from '../../src/core/message.ts'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
 import { effectsOn } from '../support/effects.ts'
-import { aNightshift, metric, type Nightshift, submit, submitAll } from '../support/nightshift.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import { metric, submit, submitAll, withNightshift } from '../support/nightshift.ts'
+import type { RunningProcess } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  nightshift = await aNightshift()
-})
-afterEach(() => nightshift.remove())
+const nightshift = withNightshift()
 
 /** Puts wake-ups for first attempts straight into a work queue, all at once. */
 async function publishCopies(queue: string, ids: readonly string[]): Promise<void> {

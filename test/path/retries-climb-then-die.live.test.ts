@@ -1,17 +1,11 @@
 // Promise: a failing task climbs its ladder rung by rung, every attempt stays readable, and when the ladder ends it is
 // FAILED with all that is known about why. Sent round again it can succeed, and its history goes on.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { aConversation, totalsOf } from '../support/conversations.ts'
-import { aNightshift, call, finished, metric, type Nightshift, submit, submitAll } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { call, finished, metric, submit, submitAll, withNightshift } from '../support/nightshift.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_RETRY_LADDER: '100ms,200ms', NIGHTSHIFT_LEASE_SECONDS: '20' } })
-})
-afterEach(() => nightshift.remove())
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_RETRY_LADDER: '100ms,200ms', NIGHTSHIFT_LEASE_SECONDS: '20' } })
 
 interface AttemptJson {
   readonly attempt: number

@@ -1,27 +1,13 @@
 // Promise: nothing is lost and nothing is charged for our own restarts. A process that is told to stop under load
 // finishes what fits in its grace period, hands the rest back, and exits with 0.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { ConversationPayload } from '../../packs/conversation/src/contract.ts'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
-import {
-  type ApiProcess,
-  aNightshift,
-  call,
-  metric,
-  type Nightshift,
-  submit,
-  submitAll,
-} from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { type ApiProcess, call, metric, submit, submitAll, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
-})
-afterEach(() => nightshift.remove())
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 
 const STOPPED = { code: 0, signal: null }
 

@@ -1,15 +1,9 @@
 // Promise: slots are really parallel. Ten slow tasks with ten slots run all at once, in one consumer or in two.
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aNightshift, type Nightshift, submitAll } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { expect, test } from 'vitest'
+import { submitAll, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  nightshift = await aNightshift()
-})
-afterEach(() => nightshift.remove())
+const nightshift = withNightshift()
 
 const CASES = [
   { consumers: 1, slots: 10 },

@@ -6,9 +6,10 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { afterEach, beforeEach } from 'vitest'
 import { aVhost } from './broker.ts'
 import { aDatabase } from './database.ts'
-import { type RunningProcess, startProcess } from './processes.ts'
+import { failOnLeftovers, type RunningProcess, startProcess } from './processes.ts'
 import { until } from './until.ts'
 
 export interface Submitted {
@@ -70,6 +71,28 @@ export interface NightshiftOptions {
 }
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/**
+ * Gives every test of the file a Nightshift of its own, and fails a test that leaves a process running. What is returned
+ * stands for the one of the test that runs.
+ */
+export function withNightshift(options: NightshiftOptions = {}): Nightshift {
+  let current: Nightshift | undefined
+  failOnLeftovers()
+  beforeEach(async () => {
+    current = await aNightshift(options)
+  })
+  afterEach(async () => {
+    await current?.remove()
+    current = undefined
+  })
+  return new Proxy({} as Nightshift, {
+    get(_, name) {
+      if (!current) throw new Error(`${String(name)} of Nightshift was asked for outside a test`)
+      return Reflect.get(current, name)
+    },
+  })
+}
 
 export async function aNightshift(options: NightshiftOptions = {}): Promise<Nightshift> {
   const database = options.databaseUrl === undefined ? await aDatabase() : undefined
