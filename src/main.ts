@@ -1,60 +1,62 @@
 #!/usr/bin/env node
-/** The one program: a role that runs until it is told to stop, or a command that does one thing. */
-import type { Command } from './commands/command.ts'
-import { UsageError } from './commands/command.ts'
+/** The one program: a role that runs until it is told to stop, or a one-off command. */
+import { Command, CommanderError } from 'commander'
+import type { Define } from './commands/command.ts'
 import type { Role } from './roles/run.ts'
 import { COMMIT, VERSION } from './runtime/build-info.ts'
 import { ConfigError, readConfig } from './runtime/config.ts'
 import { startTracing, stopTracing } from './runtime/tracing.ts'
 
 const ROLES: Readonly<Record<Role, string>> = {
-  api: 'accept tasks over HTTP, publish them, audit, answer what became of them',
-  consumer: 'run tasks; start as many of them as there is work for',
+  api: 'accept tasks over HTTP, publish them, find lost ones, answer what became of them',
+  consumer: 'run tasks; start as many as there is work for',
   all: 'api and consumer in one process, for development',
 }
 
-const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
-  migrate: () => import('./commands/migrate.ts'),
-  doctor: () => import('./commands/doctor.ts'),
-  key: () => import('./commands/key.ts'),
-  topology: () => import('./commands/topology.ts'),
-  'dead-letters': () => import('./commands/dead-letters.ts'),
-  redrive: () => import('./commands/redrive.ts'),
-  why: () => import('./commands/why.ts'),
-  bursts: () => import('./commands/bursts.ts'),
-}
+const COMMANDS: readonly (() => Promise<{ define: Define }>)[] = [
+  () => import('./commands/migrate.ts'),
+  () => import('./commands/doctor.ts'),
+  () => import('./commands/key.ts'),
+  () => import('./commands/topology.ts'),
+  () => import('./commands/dead-letters.ts'),
+  () => import('./commands/redrive.ts'),
+  () => import('./commands/why.ts'),
+  () => import('./commands/bursts.ts'),
+]
 
-async function help(): Promise<string> {
-  const lines = Object.entries(ROLES).map(([name, summary]) => `  ${name.padEnd(14)}${summary}`)
-  const commands = await Promise.all(
-    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(14)}${(await load()).command.summary}`),
-  )
-  return `nightshift ${VERSION}: an asynchronous task platform on RabbitMQ and PostgreSQL
+const COMMAND_GROUP = 'Commands (COMMAND --help has options and examples):'
 
-nightshift ROLE        runs until SIGTERM or SIGINT
-${lines.join('\n')}
-
-nightshift COMMAND     does one thing; --help tells how
-${commands.join('\n')}
-
-Settings come from the environment: DATABASE_URL, AMQP_URL and NIGHTSHIFT_…; docs/settings.md lists them.`
-}
-
-async function main([name, ...words]: readonly string[]): Promise<number> {
-  if (name === '--version') return print(`nightshift ${VERSION} (commit ${COMMIT})`)
-  if (name === undefined || name === '--help' || name === 'help') return print(await help())
-  if (Object.hasOwn(ROLES, name)) {
-    if (words.includes('--help')) return print(await help())
-    if (words.length > 0) throw new UsageError(`${name} takes no arguments: its settings come from the environment`)
-    return run(name as Role)
+/** Makes the program. A role loads no command: neither has what the other needs in memory. */
+async function programOf(name: string | undefined): Promise<Command> {
+  const nightshift = new Command('nightshift')
+    .description('An asynchronous task platform on RabbitMQ and PostgreSQL.')
+    .version(`nightshift ${VERSION} (commit ${COMMIT})`, '--version', 'print version and commit')
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      `
+Settings come from the environment: DATABASE_URL, AMQP_URL and NIGHTSHIFT_...; docs/settings.md lists them.
+Exit codes: 0 done, 1 failed or nothing found, 2 wrong arguments or settings.`,
+    )
+    .addHelpCommand(
+      new Command('help').argument('[command]').description('show the help of a command').helpGroup(COMMAND_GROUP),
+    )
+    .showHelpAfterError('(--help lists what there is)')
+    .exitOverride()
+  nightshift.commandsGroup('Roles (run until SIGTERM or SIGINT):')
+  for (const [role, says] of Object.entries(ROLES) as [Role, string][]) {
+    nightshift
+      .command(role)
+      .description(says)
+      .action(() => run(role))
   }
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (!load) throw new UsageError(`"${name}" is neither a role nor a command: see nightshift --help`)
-  const { command } = await load()
-  return words.includes('--help') ? print(command.usage) : command.run(words)
+  if (name !== undefined && Object.hasOwn(ROLES, name)) return nightshift
+  nightshift.commandsGroup(COMMAND_GROUP)
+  for (const { define } of await Promise.all(COMMANDS.map((load) => load()))) define(nightshift)
+  return nightshift
 }
 
-async function run(role: Role): Promise<number> {
+async function run(role: Role): Promise<void> {
   const config = readConfig(process.env)
   const { createLog, terminalStream } = await import('./runtime/log.ts')
   const log = createLog(config.logLevel, role, await terminalStream())
@@ -62,20 +64,18 @@ async function run(role: Role): Promise<number> {
   await startTracing(role, log)
   try {
     const { runRole } = await import('./roles/run.ts')
-    return await runRole(role, config, log)
+    process.exitCode = await runRole(role, config, log)
   } finally {
     await stopTracing()
   }
 }
 
-function print(text: string): number {
-  process.stdout.write(`${text}\n`)
-  return 0
-}
-
-function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof UsageError) return error.message
-  return error instanceof Error ? `${error.message}${error.message ? '' : String(error)}` : String(error)
+/** Says what went wrong, once, and gives the exit code. Commander has printed its own errors by then. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  const told = error instanceof Error ? error.message || String(error) : String(error)
+  process.stderr.write(`${told}\n`)
+  return error instanceof ConfigError ? 2 : 1
 }
 
 /**
@@ -92,8 +92,10 @@ function endOnSignals(): void {
 
 if (process.pid === 1) endOnSignals()
 try {
-  process.exit(await main(process.argv.slice(2)))
+  const program = await programOf(process.argv[2])
+  if (process.argv.length === 2) program.outputHelp()
+  else await program.parseAsync()
+  process.exit()
 } catch (error) {
-  process.stderr.write(`${explain(error)}\n`)
-  process.exit(error instanceof ConfigError || error instanceof UsageError ? 2 : 1)
+  process.exit(exitCodeOf(error))
 }

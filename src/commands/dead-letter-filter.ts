@@ -1,40 +1,36 @@
 /** The filter that `dead-letters` and `redrive` share. */
-import { FAILURE_REASONS } from '../core/states.ts'
+import { type Command, Option } from 'commander'
+import { FAILURE_REASONS, type FailureReason } from '../core/states.ts'
 import type { DeadLetterFilter } from '../store/moves/operate.ts'
-import { readMoment, UsageError } from './command.ts'
+import { readMoment } from './command.ts'
 
-export const FILTER_OPTIONS = {
-  name: { type: 'string' },
-  queue: { type: 'string' },
-  client: { type: 'string' },
-  fingerprint: { type: 'string' },
-  reason: { type: 'string' },
-  since: { type: 'string' },
-} as const
+export interface FilterOptions {
+  readonly name?: string
+  readonly queue?: string
+  readonly client?: string
+  readonly fingerprint?: string
+  readonly reason?: FailureReason
+  readonly since?: Date
+}
 
-export const FILTER_USAGE = `
-filter:
-  --name TASK           such as conversation.ended
-  --queue QUEUE         such as conversations
-  --client CLIENT       whose tasks
-  --fingerprint HEX     one group of errors
-  --reason REASON       ${FAILURE_REASONS.join(', ')}
-  --since WHEN          failed after a time such as 2026-01-31T03:00:00Z, or since 2h ago: 2h`
+/** Adds the options of the filter to a command. */
+export function addFilter(command: Command): Command {
+  return command
+    .option('--name <task>', 'task type')
+    .option('--queue <queue>', 'queue')
+    .option('--client <client>', 'client that submitted the tasks')
+    .option('--fingerprint <hex>', 'one group of errors, as dead-letters prints it')
+    .addOption(new Option('--reason <reason>', 'why the tasks failed').choices(FAILURE_REASONS))
+    .option('--since <when>', 'failed after a time such as 2026-01-31T03:00:00Z, or ago, such as 2h', readMoment)
+}
 
-/** @throws UsageError naming the option */
-export function readFilter(
-  values: { readonly [Key in keyof typeof FILTER_OPTIONS]?: string | undefined },
-): DeadLetterFilter {
-  const { since, ...words } = values
-  if (words.reason !== undefined && !(FAILURE_REASONS as readonly string[]).includes(words.reason)) {
-    throw new UsageError(`--reason takes one of ${FAILURE_REASONS.join(', ')}, not "${words.reason}"`)
+export function filterOf({ name, queue, client, fingerprint, reason, since }: FilterOptions): DeadLetterFilter {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(client === undefined ? {} : { client }),
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(since === undefined ? {} : { failedAfter: since }),
   }
-  const failedAfter = readMoment('since', since)
-  const given = Object.fromEntries(
-    (['name', 'queue', 'client', 'fingerprint', 'reason'] as const).flatMap((key) => {
-      const value = words[key]
-      return value === undefined ? [] : [[key, value]]
-    }),
-  )
-  return { ...given, ...(failedAfter ? { failedAfter } : {}) }
 }

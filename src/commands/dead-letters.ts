@@ -1,42 +1,50 @@
-/** `nightshift dead-letters`: shows what is FAILED, grouped by error. */
-import { readConfig } from '../runtime/config.ts'
-import { silentLog } from '../runtime/log.ts'
-import { openDb } from '../store/db.ts'
-import { groupDeadLetters, listDeadLetters } from '../store/moves/operate.ts'
-import { type Command, readArguments, say } from './command.ts'
-import { FILTER_OPTIONS, FILTER_USAGE, readFilter } from './dead-letter-filter.ts'
+/** `nightshift dead-letters`: shows FAILED tasks, grouped by error. */
+import type { Db } from '../store/db.ts'
+import { type DeadLetterFilter, groupDeadLetters, listDeadLetters } from '../store/moves/operate.ts'
+import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
+import { addFilter, type FilterOptions, filterOf } from './dead-letter-filter.ts'
 
-export const command: Command = {
-  summary: 'show what is FAILED, grouped by error',
-  usage: `nightshift dead-letters [--list] [filter]
+const MOST_LISTED = 200
 
-Groups the dead letters by task and error, the largest group first. --list shows the tasks, oldest failure first, at
-most 200, with error and stack.
-${FILTER_USAGE}`,
-  async run(words) {
-    const { values } = readArguments(words, { ...FILTER_OPTIONS, list: { type: 'boolean' } })
-    const filter = readFilter(values)
-    const { databaseUrl } = readConfig(process.env, ['databaseUrl'])
-    const db = openDb({ url: databaseUrl, poolSize: 1, name: 'dead-letters', log: silentLog, queryTimeoutMs: 60_000 })
-    try {
-      if (values.list) {
-        for (const letter of await listDeadLetters(db, filter, 200)) {
-          say(
-            `${letter.id}  ${letter.failedAt.toISOString()}  ${letter.name}  ${letter.client}  ${letter.reason}  ${letter.fingerprint}`,
-          )
-          say(`  ${(letter.error.stack ?? `${letter.error.name}: ${letter.error.message}`).replaceAll('\n', '\n  ')}`)
-        }
-        return 0
-      }
-      const groups = await groupDeadLetters(db, filter)
-      if (groups.length === 0) say('no dead letters')
-      for (const group of groups) {
-        say(`${String(group.tasks).padStart(8)}  ${group.fingerprint}  ${group.name}  ${group.error}`)
-        say(`          ${group.oldest.toISOString()} to ${group.newest.toISOString()}`)
-      }
-      return 0
-    } finally {
-      await db.close()
-    }
-  },
+interface Options extends FilterOptions {
+  readonly list?: true
+  readonly json?: true
+}
+
+export const define: Define = (nightshift) => {
+  const command = nightshift
+    .command('dead-letters')
+    .summary('show FAILED tasks, grouped by error')
+    .description('Groups the dead letters by task type and error, the largest group first.')
+    .option('--list', `show the tasks with error and stack instead, oldest failure first, at most ${MOST_LISTED}`)
+  addFilter(command)
+    .addOption(asJson())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  nightshift dead-letters --since 2h\n  nightshift dead-letters --list --reason crash',
+    )
+    .action((options: Options) =>
+      withDatabase({ name: 'dead-letters', queryTimeoutMs: 60_000 }, (db) =>
+        (options.list ? list : group)(db, filterOf(options), options.json === true),
+      ),
+    )
+}
+
+async function list(db: Db, filter: DeadLetterFilter, json: boolean): Promise<void> {
+  const letters = await listDeadLetters(db, filter, MOST_LISTED)
+  if (json) return sayJson({ deadLetters: letters })
+  for (const { id, failedAt, name, client, reason, fingerprint, error } of letters) {
+    say([id, failedAt.toISOString(), name, client, reason, fingerprint].join('  '))
+    say(`  ${(error.stack ?? `${error.name}: ${error.message}`).replaceAll('\n', '\n  ')}`)
+  }
+}
+
+async function group(db: Db, filter: DeadLetterFilter, json: boolean): Promise<void> {
+  const groups = await groupDeadLetters(db, filter)
+  if (json) return sayJson({ groups })
+  if (groups.length === 0) say('no dead letters')
+  for (const { tasks, fingerprint, name, error, oldest, newest } of groups) {
+    say(`${String(tasks).padStart(8)}  ${fingerprint}  ${name}  ${error}`)
+    say(`          ${oldest.toISOString()} to ${newest.toISOString()}`)
+  }
 }

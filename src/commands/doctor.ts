@@ -6,10 +6,8 @@ import { countLevels, type Finding, type Level } from '../doctor/finding.ts'
 import { connectionsOf } from '../roles/connections.ts'
 import { queuesOf, rungsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'
-import { silentLog } from '../runtime/log.ts'
-import { openDb } from '../store/db.ts'
 import { contractsFor } from '../types/contracts.ts'
-import { type Command, readArguments, say } from './command.ts'
+import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
 
 const NEEDED = [
   'databaseUrl',
@@ -30,42 +28,47 @@ const WORDS: Readonly<Record<Level, string>> = {
   ok: 'ok',
 }
 
-export const command: Command = {
-  summary: 'find what would lose work in silence, and how to mend it',
-  usage: `nightshift doctor [--json]
-
-Looks at PostgreSQL, RabbitMQ, the schema, the settings and the consumers, and says of each finding what it is, why it
-matters and how to mend it. It changes nothing. docs/doctor.md lists the checks.
-  --json    one JSON object: {"healthy", "counts", "findings": [{"check", "level", "what", "why", "fix"}]}
-
-Ends with 0 when there is no problem (there may be warnings), with 1 when there is one, with 2 when the settings are wrong.
-It reads the settings of the consumers: NIGHTSHIFT_QUEUES, NIGHTSHIFT_DRAIN_GRACE_SECONDS, … must be theirs.`,
-  async run(words) {
-    const { values } = readArguments(words, { json: { type: 'boolean' } })
-    const config = readConfig(process.env, NEEDED)
-    const contracts = contractsFor(config.trialTasks === 'on')
-    const db = openDb({ url: config.databaseUrl, poolSize: 2, name: 'doctor', log: silentLog })
-    try {
-      const findings = await examine({
-        db,
-        amqpUrl: config.amqpUrl,
-        management:
-          config.managementUrl === undefined ? undefined : createManagement(config.managementUrl, config.amqpUrl),
-        topology: topologyOf(queuesOf(contracts, config.queues), rungsOf(contracts, config.retryLadderMs)),
-        contracts,
-        worked: [...config.queues.keys()],
-        drainGraceSeconds: config.drainGraceSeconds,
-        maxReplicas: config.maxReplicas,
-        connectionsOf: connectionsOf(config.dbPool),
-      })
+export const define: Define = (nightshift) => {
+  nightshift
+    .command('doctor')
+    .summary('find what would lose work silently, and how to fix it')
+    .description(
+      'Looks at PostgreSQL, RabbitMQ, the schema, the settings and the consumers. Says of each finding what it is, why it\n' +
+        'matters and how to fix it. Changes nothing. docs/doctor.md lists the checks.',
+    )
+    .addOption(asJson())
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 no problem (there may be warnings), 1 a problem, 2 wrong settings.
+It reads the settings of the consumers: NIGHTSHIFT_QUEUES, NIGHTSHIFT_DRAIN_GRACE_SECONDS and so on must be theirs.`,
+    )
+    .action(async ({ json }: { json?: true }) => {
+      const findings = await examination()
       const counts = countLevels(findings)
-      if (values.json) say(JSON.stringify({ healthy: counts.problem === 0, counts, findings }, undefined, 2))
+      if (json) sayJson({ healthy: counts.problem === 0, counts, findings })
       else print(findings)
-      return counts.problem === 0 ? 0 : 1
-    } finally {
-      await db.close()
-    }
-  },
+      process.exitCode = counts.problem === 0 ? 0 : 1
+    })
+}
+
+async function examination(): Promise<readonly Finding[]> {
+  const config = readConfig(process.env, NEEDED)
+  const contracts = contractsFor(config.trialTasks === 'on')
+  const { amqpUrl, managementUrl } = config
+  return withDatabase({ name: 'doctor', poolSize: 2 }, (db) =>
+    examine({
+      db,
+      amqpUrl,
+      management: managementUrl === undefined ? undefined : createManagement(managementUrl, amqpUrl),
+      topology: topologyOf(queuesOf(contracts, config.queues), rungsOf(contracts, config.retryLadderMs)),
+      contracts,
+      worked: [...config.queues.keys()],
+      drainGraceSeconds: config.drainGraceSeconds,
+      maxReplicas: config.maxReplicas,
+      connectionsOf: connectionsOf(config.dbPool),
+    }),
+  )
 }
 
 function print(findings: readonly Finding[]): void {

@@ -1,82 +1,83 @@
 /** `nightshift key`: creates, lists and revokes API keys. */
-import { readConfig } from '../runtime/config.ts'
-import { silentLog } from '../runtime/log.ts'
-import { createApiKey, listApiKeys, revokeApiKey, SCOPES, type Scope } from '../store/api-keys.ts'
-import { openDb } from '../store/db.ts'
-import { type Command, readArguments, say, UsageError } from './command.ts'
+import { InvalidArgumentError } from 'commander'
+import { type ApiKeyView, createApiKey, listApiKeys, revokeApiKey, SCOPES, type Scope } from '../store/api-keys.ts'
+import { asJson, type Define, say, sayJson, wholeNumber, withDatabase } from './command.ts'
 
-const USAGE = `nightshift key create --client NAME --scopes SCOPE[,SCOPE…] [--expires-in-days N]
-nightshift key list
-nightshift key revoke ID
+const DAY_MS = 86_400_000
+const SCOPE_HELP = `
+Scopes:
+  submit    send tasks
+  read      read its own tasks
+  operate   read, retry and cancel the tasks of every client
+  admin     all of it`
 
-scopes: submit (send tasks), read (its own tasks), operate (everybody's tasks: read, retry, cancel), admin (all)
-A key is shown once, when it is created: only its hash is kept. Revoked keys stop working within 30 seconds.`
+export const define: Define = (nightshift) => {
+  const key = nightshift
+    .command('key')
+    .summary('create, list and revoke API keys')
+    .description('Creates, lists and revokes API keys. A revoked key stops working within 30 seconds.')
+    .addHelpText('after', SCOPE_HELP)
+  key
+    .command('create')
+    .description('Creates a key and prints it. It is shown this once: only its hash is stored.')
+    .requiredOption('--client <name>', 'client that the key belongs to', readClient)
+    .requiredOption('--scopes <scopes>', 'scopes joined by commas', readScopes)
+    .option('--expires-in-days <days>', 'days until it stops working; without it never', wholeNumber(1, 3_650))
+    .addOption(asJson())
+    .addHelpText('after', `${SCOPE_HELP}\n\nExample:\n  nightshift key create --client shop --scopes submit,read`)
+    .action(create)
+  key.command('list').description('Lists all keys, without their secrets.').addOption(asJson()).action(list)
+  key
+    .command('revoke')
+    .description('Revokes a key.')
+    .argument('<id>', 'id of the key, as `key list` prints it')
+    .addOption(asJson())
+    .action(revoke)
+}
 
-function readScopes(text: string | undefined): Scope[] {
-  const words = (text ?? '').split(',').map((word) => word.trim())
-  for (const word of words) {
-    if (!SCOPES.includes(word as Scope)) {
-      throw new UsageError(`--scopes takes ${SCOPES.join(', ')} joined by commas, not "${word}"`)
-    }
+function readScopes(text: string): Scope[] {
+  const words = text.split(',').map((word) => word.trim())
+  const unknown = words.find((word) => !SCOPES.includes(word as Scope))
+  if (unknown === undefined) return words as Scope[]
+  throw new InvalidArgumentError(`Give ${SCOPES.join(', ')} joined by commas, not "${unknown}".`)
+}
+
+function readClient(text: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)) return text
+  throw new InvalidArgumentError('Give a name of 1-64 characters a-z, 0-9, dot, dash and underscore, such as billing.')
+}
+
+interface CreateOptions {
+  readonly client: string
+  readonly scopes: readonly Scope[]
+  readonly expiresInDays?: number
+  readonly json?: true
+}
+
+async function create({ client, scopes, expiresInDays, json }: CreateOptions): Promise<void> {
+  const expiresAt = expiresInDays === undefined ? null : new Date(Date.now() + expiresInDays * DAY_MS)
+  const key = await withDatabase({ name: 'key' }, (db) => createApiKey(db, client, scopes, expiresAt))
+  if (json) sayJson({ key, client, scopes, expiresAt })
+  else say(key)
+}
+
+async function list({ json }: { json?: true }): Promise<void> {
+  const keys = await withDatabase({ name: 'key' }, listApiKeys)
+  if (json) return sayJson({ keys: keys.map((key) => ({ ...key, state: stateOf(key) })) })
+  for (const key of keys) {
+    say([key.id, key.client, key.scopes.join(','), stateOf(key), `created ${key.createdAt.toISOString()}`].join('  '))
   }
-  return words as Scope[]
 }
 
-function readClient(text: string | undefined): string {
-  if (text === undefined || !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)) {
-    throw new UsageError('--client takes a name of 1-64 characters a-z, 0-9, dot, dash and underscore, such as billing')
-  }
-  return text
+function stateOf({ revokedAt, expiresAt }: ApiKeyView): 'live' | 'expired' | 'revoked' {
+  if (revokedAt) return 'revoked'
+  return expiresAt && expiresAt < new Date() ? 'expired' : 'live'
 }
 
-function readExpiry(text: string | undefined): Date | null {
-  if (text === undefined) return null
-  const days = Number(text)
-  if (!Number.isInteger(days) || days < 1 || days > 3_650) throw new UsageError('--expires-in-days takes 1 to 3650')
-  return new Date(Date.now() + days * 86_400_000)
-}
-
-export const command: Command = {
-  summary: 'create, list and revoke API keys',
-  usage: USAGE,
-  async run(words) {
-    const { values, positionals } = readArguments(words, {
-      client: { type: 'string' },
-      scopes: { type: 'string' },
-      'expires-in-days': { type: 'string' },
-    })
-    const { databaseUrl } = readConfig(process.env, ['databaseUrl'])
-    const db = openDb({ url: databaseUrl, poolSize: 1, name: 'key', log: silentLog })
-    try {
-      const [action, id] = positionals
-      if (action === 'create') {
-        say(
-          await createApiKey(
-            db,
-            readClient(values.client),
-            readScopes(values.scopes),
-            readExpiry(values['expires-in-days']),
-          ),
-        )
-        return 0
-      }
-      if (action === 'list') {
-        for (const key of await listApiKeys(db)) {
-          const state = key.revokedAt ? 'revoked' : key.expiresAt && key.expiresAt < new Date() ? 'expired' : 'live'
-          say(`${key.id}  ${key.client}  ${key.scopes.join(',')}  ${state}  created ${key.createdAt.toISOString()}`)
-        }
-        return 0
-      }
-      if (action === 'revoke' && id !== undefined) {
-        const client = await revokeApiKey(db, id)
-        say(
-          client === undefined ? `no live key has the id ${id}: see nightshift key list` : `revoked a key of ${client}`,
-        )
-        return client === undefined ? 1 : 0
-      }
-      throw new UsageError('say what to do: create, list, or revoke ID')
-    } finally {
-      await db.close()
-    }
-  },
+async function revoke(id: string, { json }: { json?: true }): Promise<void> {
+  const client = await withDatabase({ name: 'key' }, (db) => revokeApiKey(db, id))
+  process.exitCode = client === undefined ? 1 : 0
+  if (json) sayJson({ id, revoked: client !== undefined, client: client ?? null })
+  else
+    say(client === undefined ? `no live key has the id ${id}: see nightshift key list` : `revoked a key of ${client}`)
 }

@@ -1,57 +1,55 @@
 /** `nightshift why <id>`: tells what became of a request, in a terminal. */
 import { readConfig } from '../runtime/config.ts'
-import { silentLog } from '../runtime/log.ts'
-import { openDb } from '../store/db.ts'
 import { contractsFor, keyedTasksOf } from '../types/contracts.ts'
 import { type StoryJson, tellStory } from '../why/story.ts'
 import type { TimelineEvent } from '../why/timeline.ts'
 import { durationWords } from '../why/words.ts'
-import { type Command, readArguments, say, UsageError } from './command.ts'
-
-const USAGE = `nightshift why ID [--json]
-
-Tells what became of everything that ID leads to: each task, what happened to it and when, and one sentence why it stands
-where it stands. ID is one of
-  a request id         the X-Request-Id of any answer, also of one that cancelled a task or sent it round again
-  a task id            a UUID
-  a trace id           32 hexadecimal digits
-  an idempotency key   as it was sent, or as the task type makes it (of conversation.ended, the conversation_id)
-  --json               the same as GET /api/v1/requests/ID answers
-
-The sentence is made by rules from what is stored, and says so when that does not tell. It exits with 1 when nothing is found.`
+import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
 
 /** So many tasks are told event by event; of the others the sentence alone. */
 const MOST_TOLD = 10
 
-export const command: Command = {
-  summary: 'tell what became of a request, and why, by any of its ids',
-  usage: USAGE,
-  async run(words) {
-    const { values, positionals } = readArguments(words, { json: { type: 'boolean' } })
-    const [id, ...more] = positionals
-    if (id === undefined || more.length > 0) throw new UsageError('say one id: nightshift why ID; --help tells which')
-    const needed = ['databaseUrl', 'resultTtlMs', 'taskRetentionMs'] as const
-    const { databaseUrl, resultTtlMs, taskRetentionMs } = readConfig(process.env, needed)
-    const db = openDb({ url: databaseUrl, poolSize: 4, name: 'why', log: silentLog, queryTimeoutMs: 30_000 })
-    try {
-      // With the task types for trying out, whether or not they are on here: they may have been.
-      const story = await tellStory({ db, resultTtlMs, keyedTasks: keyedTasksOf(contractsFor(true)) }, 'everybody', id)
-      if (!story) {
-        process.stderr.write(`${notFound(id, taskRetentionMs)}\n`)
-        return 1
-      }
-      say(values.json ? JSON.stringify(story, null, 2) : textOf(story).join('\n'))
-      return 0
-    } finally {
-      await db.close()
-    }
-  },
+const NEEDED = ['resultTtlMs', 'taskRetentionMs'] as const
+
+export const define: Define = (nightshift) => {
+  nightshift
+    .command('why')
+    .summary('tell what became of a request, and why')
+    .description('Tells what became of everything that an id leads to: each task, its timeline, and one sentence why.')
+    .argument(
+      '<id>',
+      'request id (X-Request-Id of any answer), task id, trace id, or idempotency key as sent or as derived by the task type',
+    )
+    .addOption(asJson())
+    .addHelpText(
+      'after',
+      `
+The sentence is made by rules from stored facts, and says so when they do not tell. docs/why.md has the rules.
+Exit codes: 0 found, 1 nothing found.
+
+Examples:
+  nightshift why order-17
+  nightshift why 01a201c2-afe3-7034-921e-2b3f225f06ac --json`,
+    )
+    .action((id: string, { json }: { json?: true }) => tell(id, json === true))
+}
+
+async function tell(id: string, json: boolean): Promise<void> {
+  const { resultTtlMs, taskRetentionMs } = readConfig(process.env, NEEDED)
+  // With the task types for trying out, whether or not they are on here: they may have been.
+  const keyedTasks = keyedTasksOf(contractsFor(true))
+  const story = await withDatabase({ name: 'why', poolSize: 4, queryTimeoutMs: 30_000 }, (db) =>
+    tellStory({ db, resultTtlMs, keyedTasks }, 'everybody', id),
+  )
+  if (story) return json ? sayJson(story) : say(textOf(story).join('\n'))
+  process.stderr.write(`${notFound(id, taskRetentionMs)}\n`)
+  process.exitCode = 1
 }
 
 function notFound(id: string, retentionMs: number): string {
   const days = Math.round(retentionMs / 86_400_000)
-  return `nothing is known by "${id}"
-It was looked for as a request id, task id, trace id and idempotency key. Finished tasks are kept for ${days} days
+  return `no task found for "${id}"
+Searched as request id, task id, trace id and idempotency key. Finished tasks are kept for ${days} days
 (NIGHTSHIFT_TASK_RETENTION), idempotency keys for 24 hours. A request that was refused (4xx, 5xx) left no task: look for
 its id in the log of the api.`
 }

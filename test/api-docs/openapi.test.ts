@@ -57,11 +57,11 @@ test('it has every route, with its parameters, its scopes and a problem for each
     '/api/v1/tasks/my-tasks',
     '/api/v1/tasks/{id}',
     '/api/v1/tasks/{id}/status',
-    '/api/v1/requests/{requestId}',
     '/api/v1/bursts',
     '/health/live',
     '/health/ready',
     '/health/consumers',
+    '/api/v1/requests/{requestId}',
     '/openapi.json',
     '/docs',
   ])

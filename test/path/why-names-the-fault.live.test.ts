@@ -203,7 +203,7 @@ async function expectCommandTells(id: string): Promise<void> {
     expect.stringMatching(/cancelled after .*/),
   ])
   await expect(runCommand(['why', 'no-such-id'], env)).rejects.toThrow(
-    /nothing is known by "no-such-id"\n.*request id, task id, trace id and idempotency key.*30 days/,
+    /no task found for "no-such-id"\n.*request id, task id, trace id and idempotency key.*30 days/,
   )
-  await expect(runCommand(['why'], env)).rejects.toThrow('say one id')
+  await expect(runCommand(['why'], env)).rejects.toThrow("missing required argument 'id'")
 }
