@@ -11,8 +11,8 @@ import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import { outboxState } from '../store/moves/outbox.ts'
-import { type Load, readLoad, signOut } from '../store/reads/load.ts'
+import { outboxState } from '../store/reads/outbox.ts'
+import { type Load, readLoad, signOut } from '../store/upkeep/api-processes.ts'
 import { createDrain, type Drain, type Report } from './drain.ts'
 
 export interface QueueFigures {

@@ -1,7 +1,7 @@
 /** The filter that `dead-letters` and `redrive` share. */
 import { type Command, Option } from 'commander'
 import { FAILURE_REASONS, type FailureReason } from '../core/states.ts'
-import type { DeadLetterFilter } from '../store/moves/operate.ts'
+import type { DeadLetterFilter } from '../store/reads/dead-letters.ts'
 import { readMoment } from './command.ts'
 
 export interface FilterOptions {

@@ -1,6 +1,6 @@
 /** `nightshift dead-letters`: shows FAILED tasks, grouped by error. */
 import type { Db } from '../store/db.ts'
-import { type DeadLetterFilter, groupDeadLetters, listDeadLetters } from '../store/moves/operate.ts'
+import { type DeadLetterFilter, groupDeadLetters, listDeadLetters } from '../store/reads/dead-letters.ts'
 import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
 import { addFilter, type FilterOptions, filterOf } from './dead-letter-filter.ts'
 

@@ -2,17 +2,17 @@
 import { randomUUID } from 'node:crypto'
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
+import type { Actor } from '../core/caller.ts'
 import { pause } from '../runtime/wait.ts'
 import type { Db, Queryable } from '../store/db.ts'
+import { redriveTasks } from '../store/moves/redrive.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
 import {
-  type Actor,
   type DeadLetterFilter,
   type DeadLetterGroup,
   groupDeadLetters,
   listDeadLetters,
-  redriveTasks,
-} from '../store/moves/operate.ts'
-import { databaseTime } from '../store/reads/health.ts'
+} from '../store/reads/dead-letters.ts'
 import { asJson, type Define, say, sayJson, wholeNumber, withDatabase } from './command.ts'
 import { addFilter, type FilterOptions, filterOf } from './dead-letter-filter.ts'
 

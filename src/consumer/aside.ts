@@ -4,8 +4,8 @@ import type { Delivery } from '../broker/subscription.ts'
 import type { WakeUp } from '../core/message.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Db } from '../store/db.ts'
-import { parkTasks } from '../store/moves/outbox.ts'
-import { recordUnreadable } from '../store/moves/settle.ts'
+import { parkTasks } from '../store/moves/park.ts'
+import { recordUnreadable } from '../store/upkeep/unreadable.ts'
 
 export interface AsideOptions {
   readonly db: Db

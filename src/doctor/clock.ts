@@ -1,6 +1,6 @@
 /** Whether the clocks agree. */
 import type { Db } from '../store/db.ts'
-import { databaseTime } from '../store/reads/health.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 
 const NOTICEABLE_MS = 2_000

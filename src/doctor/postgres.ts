@@ -1,7 +1,9 @@
 /** Whether PostgreSQL keeps what it commits, has room for everybody, and has the schema that is needed. */
 import type { Db } from '../store/db.ts'
 import { isMigrated, newestMigration } from '../store/migrate.ts'
-import { apisAlive, partitionsAhead, type ServerFacts, serverFacts } from '../store/reads/server.ts'
+import { type ServerFacts, serverFacts } from '../store/reads/server-facts.ts'
+import { apisAlive } from '../store/upkeep/api-processes.ts'
+import { partitionsAhead } from '../store/upkeep/partitions.ts'
 import { type Finding, notChecked, ok, problem, warning } from './finding.ts'
 
 export interface PostgresPatient {

@@ -1,7 +1,8 @@
 /** Whether the work in hand fits the processes: somebody works on every queue, and stopping leaves room for the longest task. */
 import type { Contracts } from 'nightshift-tasks'
 import type { Db } from '../store/db.ts'
-import { consumersAlive, queueHealth } from '../store/reads/health.ts'
+import { consumersAlive } from '../store/reads/consumers.ts'
+import { queueHealth } from '../store/reads/queues.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 
 /** From zero an autoscaler, a scheduler and an image that must be pulled may take this long. */

@@ -1,4 +1,5 @@
 /** `POST /api/v1/tasks/{id}/retry` and `/cancel`: what people do to tasks by hand. A client may do it to its own. */
+import type { Actor } from '../core/caller.ts'
 import type { Status } from '../core/states.ts'
 import { isUuid } from '../core/uuid.ts'
 import { viewerOf } from '../http/auth.ts'
@@ -6,7 +7,8 @@ import { parseInput, readOptionalJson } from '../http/input.ts'
 import { Problem } from '../http/problem.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
-import { cancelTask, redriveTasks } from '../store/moves/operate.ts'
+import { cancelTask } from '../store/moves/cancel.ts'
+import { redriveTasks } from '../store/moves/redrive.ts'
 import { readTask } from '../store/reads/tasks.ts'
 import { statusUrlOf } from './accepting.ts'
 import { operatedSchema, operationSchema } from './schemas.ts'
@@ -56,8 +58,6 @@ export function createOperateRoutes(db: Db): Route[] {
     }),
   ]
 }
-
-type Actor = { readonly name: string; readonly requestId: string; readonly reason: string | null }
 
 async function operated(
   call: Call,

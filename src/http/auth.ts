@@ -1,7 +1,7 @@
 /** Finds out who calls and whether they may. What a key vouches for is remembered for at most 30 s. */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type Caller, SCOPES, type Scope } from '../core/caller.ts'
+import { type Caller, SCOPES, type Scope, type Viewer } from '../core/caller.ts'
 import { Problem } from './problem.ts'
 
 export type FindCaller = (key: string) => Promise<Caller | undefined>
@@ -70,7 +70,7 @@ export function requireScope(caller: Caller, anyOf: readonly Scope[]): void {
 }
 
 /** Says whose tasks a caller sees: its own, or with the scopes `operate` and `admin` everybody's. */
-export function viewerOf(caller: Caller): { readonly client: string } | 'everybody' {
+export function viewerOf(caller: Caller): Viewer {
   const seesAll = caller.scopes.includes('operate') || caller.scopes.includes('admin')
   return seesAll ? 'everybody' : { client: caller.client }
 }

@@ -10,8 +10,11 @@ import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import { endSilent, expireTasks, newestBegun, reofferLost, takeBack, type Whose } from '../store/moves/audit.ts'
-import { databaseTime } from '../store/reads/health.ts'
+import { expireTasks } from '../store/moves/expire.ts'
+import { newestBegun, reofferLost } from '../store/moves/reoffer.ts'
+import { endSilent, takeBack } from '../store/moves/take-back.ts'
+import type { Whose } from '../store/moves/whose.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
 
 /** So that a million lost tasks come back as a stream, not as a wave: rows per step, steps once a second. */
 const MOST_PER_STEP = 1_000

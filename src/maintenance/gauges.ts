@@ -4,8 +4,10 @@ import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import { outboxState } from '../store/moves/outbox.ts'
-import { consumersAlive, countDeadLetters, oldestWaiting } from '../store/reads/health.ts'
+import { consumersAlive } from '../store/reads/consumers.ts'
+import { countDeadLetters } from '../store/reads/dead-letters.ts'
+import { outboxState } from '../store/reads/outbox.ts'
+import { oldestWaiting } from '../store/reads/queues.ts'
 
 const SINGLE = [metrics.outboxRows, metrics.outboxOldestSeconds, metrics.consumersAlive, metrics.deadLetters]
 

@@ -3,13 +3,8 @@ import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import {
-  dropOldPartitions,
-  ensurePartitions,
-  forgetKeys,
-  forgetLives,
-  forgetResults,
-} from '../store/upkeep/retention.ts'
+import { dropOldPartitions, ensurePartitions } from '../store/upkeep/partitions.ts'
+import { forgetKeys, forgetLives, forgetResults } from '../store/upkeep/retention.ts'
 
 const BITE = 1_000
 

@@ -1,5 +1,5 @@
 /** How dear a consumer is to end: three classes, so that its pod is written to when that changes and not all the time. */
-import type { Busy } from '../store/reads/running.ts'
+import type { Busy } from '../store/reads/consumers.ts'
 
 /** What Kubernetes takes for a pod without a cost: an idle consumer need not be written to at all. */
 export const IDLE_COST = 0

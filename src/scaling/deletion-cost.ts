@@ -8,7 +8,7 @@ import { createLoop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { Service } from '../runtime/service.ts'
 import type { Db } from '../store/db.ts'
-import { type Busy, busyConsumers } from '../store/reads/running.ts'
+import { type Busy, busyConsumers } from '../store/reads/consumers.ts'
 import { costOf, createSteady, type Steady } from './busyness.ts'
 import { openPods, ownNamespace, type Pods } from './pods.ts'
 

@@ -2,8 +2,8 @@
 import type { DepthProbe } from '../broker/depth.ts'
 import { remembered, within } from '../runtime/wait.ts'
 import type { Db } from '../store/db.ts'
-import { outboxState } from '../store/moves/outbox.ts'
-import { runningByQueue } from '../store/reads/running.ts'
+import { outboxState } from '../store/reads/outbox.ts'
+import { runningByQueue } from '../store/reads/queues.ts'
 
 export interface QueueWork {
   /** Messages ready on the broker and due outbox rows; undefined when the broker does not tell. */

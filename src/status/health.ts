@@ -9,7 +9,9 @@ import type { Readiness } from '../runtime/metrics-server.ts'
 import { remembered } from '../runtime/wait.ts'
 import type { Db } from '../store/db.ts'
 import { isMigrated } from '../store/migrate.ts'
-import { consumersAlive, databaseTime, queueHealth } from '../store/reads/health.ts'
+import { consumersAlive } from '../store/reads/consumers.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
+import { queueHealth } from '../store/reads/queues.ts'
 
 export interface HealthRoutesOptions {
   readonly db: Db

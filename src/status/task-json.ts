@@ -1,8 +1,9 @@
 /** A task as the API shows it. The OpenAPI document and the answers are made from these schemas. */
 import { z } from 'zod'
+import type { Viewer } from '../core/caller.ts'
 import { ATTEMPT_OUTCOMES, FAILURE_REASONS, STATUSES } from '../core/states.ts'
-import { type AttemptView, CONSUMER_ENDS, type TaskView } from '../store/reads/tasks.ts'
-import type { Viewer } from '../store/viewer.ts'
+import { type AttemptView, CONSUMER_ENDS } from '../store/reads/attempts.ts'
+import type { TaskView } from '../store/reads/tasks.ts'
 
 const moment = z.iso.datetime()
 

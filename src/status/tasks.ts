@@ -7,8 +7,9 @@ import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { type Answer, type Call, type Route, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
-import { tasksAhead } from '../store/reads/load.ts'
-import { readAttempts, readTask, type TaskView } from '../store/reads/tasks.ts'
+import { readAttempts } from '../store/reads/attempts.ts'
+import { tasksAhead } from '../store/reads/queues.ts'
+import { readTask, type TaskView } from '../store/reads/tasks.ts'
 import { type TaskJson, taskJson, taskSchema } from './task-json.ts'
 
 /** Reads a task as this caller may see it, or nothing. */

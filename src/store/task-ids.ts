@@ -2,7 +2,7 @@
 import { v7 } from 'uuid'
 import { randomBytes } from '../core/random.ts'
 import type { Queryable } from './db.ts'
-import { databaseTime } from './reads/health.ts'
+import { databaseTime } from './reads/database-time.ts'
 
 export interface IdClock {
   /** Measures how far this machine's clock is off, correcting for half the round trip. */

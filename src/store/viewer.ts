@@ -1,9 +1,7 @@
 /** Reads on behalf of somebody: as the role that sees only what row-level security shows of that client's tasks. */
 import pg from 'pg'
+import type { Viewer } from '../core/caller.ts'
 import type { Db, Queryable } from './db.ts'
-
-/** Whose tasks may be seen: one client's, or everybody's (scopes `operate` and `admin`). */
-export type Viewer = { readonly client: string } | 'everybody'
 
 /**
  * Runs reads in one transaction as the viewer. Role and settings end with the transaction, so nothing of them is left

@@ -1,8 +1,8 @@
 /** Puts what happened to a task into one list, oldest first. Pure. */
 import { z } from 'zod'
 import type { AttemptJson, TaskJson } from '../status/task-json.ts'
+import type { OperationView } from '../store/reads/operations.ts'
 import type { Stand } from '../store/reads/story.ts'
-import type { OperationView } from '../store/reads/tasks.ts'
 import { causeOf } from './why-failed.ts'
 import { durationWords, numberWords, timesWords } from './words.ts'
 

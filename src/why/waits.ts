@@ -1,18 +1,11 @@
 /** Finds the wait of each task that is worth explaining, and gathers what was the matter meanwhile. */
 
+import type { Viewer } from '../core/caller.ts'
 import type { TaskJson } from '../status/task-json.ts'
 import type { Db } from '../store/db.ts'
-import { tasksAhead } from '../store/reads/load.ts'
-import {
-  type Crowd,
-  type OutboxView,
-  readCrowd,
-  readSurroundings,
-  readUnpublished,
-  type Stand,
-  type Surroundings,
-} from '../store/reads/story.ts'
-import type { Viewer } from '../store/viewer.ts'
+import { type OutboxView, readUnpublished } from '../store/reads/outbox.ts'
+import { tasksAhead } from '../store/reads/queues.ts'
+import { type Crowd, readCrowd, readSurroundings, type Stand, type Surroundings } from '../store/reads/story.ts'
 import { type Wait, WORTH_SAYING_MS } from './why-waited.ts'
 
 /** Of so many tasks of one request it is counted who stands before them; of the others the sentence leaves it out. */

@@ -4,7 +4,7 @@
  */
 import { DEATHS_BEFORE_ALONE } from '../core/retry.ts'
 import type { AttemptJson, TaskJson } from '../status/task-json.ts'
-import type { OperationView } from '../store/reads/tasks.ts'
+import type { OperationView } from '../store/reads/operations.ts'
 import { alikeEndOf, causeOf, endedAlike } from './why-failed.ts'
 import { lengthOf, type Wait, WORTH_SAYING_MS, waitedFor } from './why-waited.ts'
 import { countWords, durationWords, shortened, timesWords } from './words.ts'

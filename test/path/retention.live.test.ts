@@ -3,13 +3,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
-import {
-  dropOldPartitions,
-  ensurePartitions,
-  forgetKeys,
-  forgetLives,
-  forgetResults,
-} from '../../src/store/upkeep/retention.ts'
+import { dropOldPartitions, ensurePartitions } from '../../src/store/upkeep/partitions.ts'
+import { forgetKeys, forgetLives, forgetResults } from '../../src/store/upkeep/retention.ts'
 import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 

@@ -1,9 +1,10 @@
 // Promise: a query that forgets its condition still shows nobody another client's tasks.
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Viewer } from '../../src/core/caller.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { accept } from '../../src/store/moves/accept.ts'
-import { asViewer, type Viewer } from '../../src/store/viewer.ts'
+import { asViewer } from '../../src/store/viewer.ts'
 import { aTask } from '../support/a-task.ts'
 import { aDatabase, type Database } from '../support/database.ts'
 

@@ -1,7 +1,7 @@
 // The timeline: all that happened, in order, each with what is known of it; and the words it is told in.
 import { expect, test } from 'vitest'
+import type { OperationView } from '../../src/store/reads/operations.ts'
 import type { Stand } from '../../src/store/reads/story.ts'
-import type { OperationView } from '../../src/store/reads/tasks.ts'
 import { timelineOf } from '../../src/why/timeline.ts'
 import { durationWords, numberWords } from '../../src/why/words.ts'
 import { aTaskJson } from '../support/a-task-json.ts'

@@ -2,7 +2,6 @@
  * What must travel to the broker. A row is claimed by moving `claimed_until`, in a commit of its own, so no lock is
  * held while the broker is waited for; whatever a dead process had claimed is free again after the claim.
  */
-import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
 
 export interface OutboxRow {
@@ -103,46 +102,4 @@ const POSTPONE = {
 /** Moves rows that the broker did not take out of the way of the others: 1 s, doubling to 60 s. */
 export async function postponeOutbox(db: Queryable, ids: readonly string[]): Promise<void> {
   await db.query(POSTPONE, [ids])
-}
-
-/** A row that is being published does not count: the message in hand is likely its own, and it goes with the confirm. */
-const PARK = {
-  name: 'park',
-  text: `
-    insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
-    select u.task_id, u.attempt + 1, u.queue, u.crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(),
-           clock_timestamp() + $2::bigint * interval '1 ms'
-      from unfinished u
-     where u.task_id = any($1::uuid[]) and u.status <> 'RUNNING'
-       and not exists (select from outbox o where o.task_id = u.task_id and o.claimed_until <= statement_timestamp())`,
-}
-
-/** Offers waiting tasks again after a while without charging an attempt; finished and running ones are left alone. */
-export async function parkTasks(db: Queryable, ids: readonly string[], delayMs: number): Promise<void> {
-  await db.query(PARK, [ids, delayMs])
-}
-
-export interface OutboxState {
-  /** Rows that are due, counted up to 1 000 001. */
-  readonly dueRows: number
-  readonly oldestSeconds: number
-  readonly byQueue: Readonly<Record<string, number>>
-}
-
-const STATE = {
-  name: 'outbox_state',
-  text: `
-    select coalesce(sum(rows), 0)::int as "dueRows", coalesce(max(oldest), 0)::float8 as "oldestSeconds",
-           coalesce(jsonb_object_agg(queue, rows), '{}') as "byQueue"
-      from (
-        select queue, count(*)::int as rows, extract(epoch from statement_timestamp() - min(due_at)) as oldest
-          from (select queue, due_at from outbox where due_at <= statement_timestamp()
-                 order by due_at limit 1000001) due
-         group by queue
-      ) per_queue`,
-}
-
-/** Counts what is due and not yet confirmed. */
-export async function outboxState(db: Queryable): Promise<OutboxState> {
-  return (await db.query<OutboxState>(STATE))[0] as OutboxState
 }

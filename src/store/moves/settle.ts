@@ -150,13 +150,3 @@ const STILL_MINE = {
 export async function isStillMine(db: Queryable, id: string, attempt: number, consumer: string): Promise<boolean> {
   return (await db.query(STILL_MINE, [id, attempt, consumer])).length > 0
 }
-
-const UNREADABLE = {
-  name: 'unreadable_message',
-  text: 'insert into unreadable_message (queue, reason, body) values ($1, $2, $3)',
-}
-
-/** Keeps the reason and the first 4 KiB of a message that could not be understood. */
-export async function recordUnreadable(db: Queryable, queue: string, reason: string, body: Buffer): Promise<void> {
-  await db.query(UNREADABLE, [queue, reason, body.subarray(0, 4_096)])
-}

@@ -1,79 +1,11 @@
 /**
- * Finds the tasks that an id of any kind leads to, and reads the facts about them that the sentence why is made of. What
- * is not a task's own (the outbox, consumers, who else sent tasks) no viewer may read as such: it is read as the owner,
- * and only about tasks that the viewer was shown before.
+ * Reads the facts that the sentence why is made of. What is not a task's own (consumers, who else sent tasks) no viewer
+ * may read as such: it is read as the owner, and only about tasks that the viewer was shown before.
  */
-import { isUuid } from '../../core/uuid.ts'
+import type { Viewer } from '../../core/caller.ts'
 import type { Db, Queryable } from '../db.ts'
 import type { Absence } from '../upkeep/absences.ts'
-import { asViewer, type Viewer } from '../viewer.ts'
-
-export const FOUND_BY = ['request_id', 'operation', 'task_id', 'trace_id', 'idempotency_key'] as const
-export type FoundBy = (typeof FOUND_BY)[number]
-
-export interface Found {
-  /** Newest first; tasks that the viewer may not see can be among those found by a key. */
-  readonly ids: readonly string[]
-  readonly by: readonly FoundBy[]
-  readonly more: boolean
-}
-
-/** Reads all matches before it sorts them: the other way round the planner may walk the primary key in search of one. */
-const FIND = {
-  name: 'find_story',
-  text: `
-    with found as materialized (
-      select id, 'request_id' as by from task where request_id = $1
-      union all select task_id, 'operation' from operation where request_id = $1
-      union all select id, 'task_id' from task where id = $2::uuid
-      union all select id, 'trace_id' from task where trace_id = $3
-    )
-    select id, array_agg(distinct by) as by from found group by id order by id desc limit $4`,
-}
-
-/** One step from client to client in the primary key, because it begins with the client. $1 keys, $2 client or null. */
-const FIND_BY_KEY = {
-  name: 'find_story_by_key',
-  text: `
-    with recursive clients as (
-      (select client from idempotency where $2::text is null or client = $2 order by client limit 1)
-      union all
-      select (select i.client from idempotency i where i.client > c.client order by i.client limit 1)
-        from clients c where c.client is not null and $2::text is null
-    )
-    select i.task_id as id
-      from clients c cross join lateral (
-        select task_id from idempotency where client = c.client and key = any($1::text[])) i
-     order by id desc limit $3`,
-}
-
-const TRACE_ID = /^[0-9a-f]{32}$/i
-
-/**
- * Finds tasks by request id (of the request that submitted, cancelled or redrove them), task id or trace id; by
- * idempotency key only when nothing else fits.
- *
- * @param keys the forms in which `id` may stand in the table of idempotency keys
- * @param atMost the newest so many
- */
-export async function findTasks(
-  db: Db,
-  viewer: Viewer,
-  id: string,
-  keys: readonly string[],
-  atMost: number,
-): Promise<Found> {
-  const values = [id, isUuid(id.toLowerCase()) ? id : null, TRACE_ID.test(id) ? id.toLowerCase() : null, atMost + 1]
-  const rows = await asViewer(db, viewer, (reader) => reader.query<{ id: string; by: FoundBy[] }>(FIND, values))
-  if (rows.length > 0) {
-    const by = new Set(rows.flatMap((row) => row.by))
-    const ids = rows.slice(0, atMost).map((row) => row.id)
-    return { ids, by: FOUND_BY.filter((each) => by.has(each)), more: rows.length > atMost }
-  }
-  const client = viewer === 'everybody' ? null : viewer.client
-  const byKey = await db.query<{ id: string }>(FIND_BY_KEY, [keys, client, atMost])
-  return { ids: byKey.map((row) => row.id), by: byKey.length > 0 ? ['idempotency_key'] : [], more: false }
-}
+import { asViewer } from '../viewer.ts'
 
 export interface Stand {
   readonly id: string
@@ -100,30 +32,6 @@ export async function readStands(db: Db, viewer: Viewer, ids: readonly string[])
      where t.id = any($1::uuid[])`
   const rows = await asViewer(db, viewer, (reader) => reader.query<Stand>({ text }, [ids]))
   return new Map(rows.map((row) => [row.id, row]))
-}
-
-export interface OutboxView {
-  readonly taskId: string
-  readonly dueAt: Date
-  /** How often the broker did not take it. */
-  readonly tries: number
-}
-
-/** Uses index outbox_due; the outbox holds what is not published, so there is little to look through, or an outage. */
-const UNPUBLISHED = {
-  name: 'unpublished',
-  text: `select distinct on (task_id) task_id as "taskId", due_at as "dueAt", tries
-           from outbox where due_at >= $2 and task_id = any($1::uuid[]) order by task_id, due_at`,
-}
-
-/** Reads what of the tasks still waits to be published. @param dueFrom no row of theirs is due before */
-export async function readUnpublished(
-  db: Queryable,
-  ids: readonly string[],
-  dueFrom: Date,
-): Promise<Map<string, OutboxView>> {
-  const rows = await db.query<OutboxView>(UNPUBLISHED, [ids, dueFrom])
-  return new Map(rows.map((row) => [row.taskId, row]))
 }
 
 /** A time in which a task waited. */

@@ -2,10 +2,12 @@
  * Reads tasks as clients and operators see them. Every query names the viewer in its condition, and runs as a role that
  * sees no more than that viewer may.
  */
+import { clientOf, type Viewer } from '../../core/caller.ts'
 import type { Failure } from '../../core/failure.ts'
-import { type AttemptOutcome, type FailureReason, isFinished, type Status } from '../../core/states.ts'
+import { type FailureReason, isFinished, type Status } from '../../core/states.ts'
+import { Conditions } from '../conditions.ts'
 import type { Db, Queryable } from '../db.ts'
-import { asViewer, type Viewer } from '../viewer.ts'
+import { asViewer } from '../viewer.ts'
 
 export interface TaskView {
   readonly id: string
@@ -33,32 +35,6 @@ export interface TaskView {
   readonly errorFingerprint: string | null
   readonly failureReason: FailureReason | null
 }
-
-export interface AttemptView {
-  readonly attempt: number
-  readonly consumer: string
-  readonly version: string
-  readonly startedAt: Date
-  readonly endedAt: Date
-  readonly outcome: AttemptOutcome
-  readonly error: Failure | null
-  readonly errorFingerprint: string | null
-  /** When the attempt after this one was due, or null. */
-  readonly nextAt: Date | null
-  /** When this attempt was due; null for what ran before this was kept, as are the next two. */
-  readonly dueAt: Date | null
-  /** When the message that began it was published, by the clock of the api that did it. */
-  readonly publishedAt: Date | null
-  /** How often the auditor had offered it again. */
-  readonly reoffers: number | null
-  /** Why the life of its consumer ended, when it ended with this attempt in hand. */
-  readonly consumerEnded: ConsumerEnded | null
-}
-
-export const CONSUMER_ENDS = ['told_to_stop', 'lease_lost', 'silent'] as const
-export type ConsumerEnded = (typeof CONSUMER_ENDS)[number]
-
-const client = (viewer: Viewer): string | null => (viewer === 'everybody' ? null : viewer.client)
 
 /** The state is wherever the task stands: `unfinished` or `finished`. One snapshot, so never both and never neither. */
 const TASK_COLUMNS = `
@@ -90,7 +66,7 @@ const TASK_BY_ID = {
 /** Reads one task, or nothing when there is none or it is another client's. */
 export async function readTask(db: Db, viewer: Viewer, id: string, resultTtlMs: number): Promise<TaskView | undefined> {
   const rows = await asViewer(db, viewer, (reader) =>
-    reader.query<TaskView>(TASK_BY_ID, [resultTtlMs, id, client(viewer)]),
+    reader.query<TaskView>(TASK_BY_ID, [resultTtlMs, id, clientOf(viewer)]),
   )
   return rows[0]
 }
@@ -104,35 +80,7 @@ export async function readTasks(
 ): Promise<TaskView[]> {
   const text = `select ${TASK_COLUMNS} ${TASK_SOURCES}
      where t.id = any($2::uuid[]) and ($3::text is null or t.client = $3) order by t.id`
-  return asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, [resultTtlMs, ids, client(viewer)]))
-}
-
-const ATTEMPTS = {
-  name: 'attempts',
-  text: `
-    select a.task_id as "taskId", a.attempt, coalesce(c.name, a.consumer::text) as consumer,
-           coalesce(c.version, '') as version, a.started_at as "startedAt", a.ended_at as "endedAt", a.outcome, a.error,
-           a.fingerprint as "errorFingerprint", a.next_at as "nextAt", a.due_at as "dueAt",
-           a.published_at as "publishedAt", a.reoffers,
-           case when a.outcome in ('handed_back', 'crash')
-                 and c.ended_at between a.started_at and a.ended_at + interval '1 s' then c.ended_because
-           end as "consumerEnded"
-      from attempt a left join consumer c on c.id = a.consumer
-     where a.task_id = any($1::uuid[]) order by a.task_id, a.attempt`,
-}
-
-/** Reads the ended attempts of those of the tasks that the viewer may see, oldest first, by task id. */
-export async function readAttempts(
-  db: Db,
-  viewer: Viewer,
-  ids: readonly string[],
-): Promise<Map<string, AttemptView[]>> {
-  const byTask = new Map<string, AttemptView[]>(ids.map((id) => [id, []]))
-  const rows = await asViewer(db, viewer, (reader) => reader.query<AttemptView & { taskId: string }>(ATTEMPTS, [ids]))
-  for (const { taskId, ...attempt } of rows) {
-    byTask.get(taskId)?.push(attempt)
-  }
-  return byTask
+  return asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, [resultTtlMs, ids, clientOf(viewer)]))
 }
 
 export interface TaskFilter {
@@ -160,32 +108,25 @@ export async function listTasks(
   filter: TaskFilter,
   { limit, before, resultTtlMs }: { limit: number; before: string | undefined; resultTtlMs: number },
 ): Promise<{ items: TaskView[]; more: boolean }> {
-  const values: unknown[] = [resultTtlMs]
-  const where: string[] = []
-  const add = (condition: string, value: unknown): void => {
-    if (value === undefined || value === null) return
-    values.push(value)
-    where.push(condition.replaceAll('?', `$${values.length}`))
-  }
-  add('t.client = ?', client(viewer))
-  add('t.name = ?', filter.name)
-  add('t.queue = ?', filter.queue)
-  add('t.request_id = ?', filter.requestId)
-  add('t.user_id = ?', filter.userId)
-  add('t.tags @> array[?::text]', filter.tag)
-  add('d.fingerprint = ?', filter.errorFingerprint)
-  add('t.id >= id_floor(?)', filter.createdAfter)
-  add('t.id < id_floor(?)', filter.createdBefore)
-  add('t.id < ?', before)
+  const where = new Conditions(resultTtlMs)
+  where.add('t.client = ?', clientOf(viewer))
+  where.add('t.name = ?', filter.name)
+  where.add('t.queue = ?', filter.queue)
+  where.add('t.request_id = ?', filter.requestId)
+  where.add('t.user_id = ?', filter.userId)
+  where.add('t.tags @> array[?::text]', filter.tag)
+  where.add('d.fingerprint = ?', filter.errorFingerprint)
+  where.add('t.id >= id_floor(?)', filter.createdAfter)
+  where.add('t.id < id_floor(?)', filter.createdBefore)
+  where.add('t.id < ?', before)
   if (filter.status !== undefined) {
     // The column of the one table that can hold it, so that a few FAILED are not searched for among all tasks.
-    add(isFinished(filter.status) ? 'f.status = ?' : 'u.status = ?', filter.status)
-    if (filter.status === 'FAILED') where.push('d.task_id is not null')
+    where.add(isFinished(filter.status) ? 'f.status = ?' : 'u.status = ?', filter.status)
+    if (filter.status === 'FAILED') where.always('d.task_id is not null')
   }
-  values.push(limit + 1)
   const text = `select ${TASK_COLUMNS} ${TASK_SOURCES}
-    ${where.length > 0 ? `where ${where.join(' and ')}` : ''} order by t.id desc limit $${values.length}`
-  const rows = await asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, values))
+    where ${where.text} order by t.id desc limit ${where.value(limit + 1)}`
+  const rows = await asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, where.values))
   return { items: rows.slice(0, limit), more: rows.length > limit }
 }
 
@@ -197,24 +138,4 @@ const ENDED = {
 /** Names those of the given tasks that are finished. */
 export async function finishedAmong(db: Queryable, ids: readonly string[]): Promise<string[]> {
   return (await db.query<{ id: string }>(ENDED, [ids])).map(({ id }) => id)
-}
-
-const OPERATIONS = {
-  name: 'operations',
-  text: `select task_id as "taskId", at, actor, action, request_id as "requestId", reason
-           from operation where task_id = any($1::uuid[]) order by id`,
-}
-
-export interface OperationView {
-  readonly taskId: string
-  readonly at: Date
-  readonly actor: string
-  readonly action: 'redrive' | 'cancel'
-  readonly requestId: string
-  readonly reason: string | null
-}
-
-/** Reads what was done by hand to those of the tasks that the viewer may see, oldest first. */
-export async function readOperations(db: Db, viewer: Viewer, ids: readonly string[]): Promise<OperationView[]> {
-  return asViewer(db, viewer, (reader) => reader.query<OperationView>(OPERATIONS, [ids]))
 }

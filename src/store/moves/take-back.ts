@@ -1,11 +1,13 @@
-/** The auditor's statements: take back what dead consumers held, offer again what the broker lost, end what expired. */
+/**
+ * Takes back the tasks of consumers that died. Nothing is judged unless the database has answered just now: after it was
+ * frozen or away everybody looks dead.
+ */
 import { DEATHS_BEFORE_ALONE, DEATHS_BEFORE_FAILED } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
+import { WHOSE, type Whose } from './whose.ts'
 
 /** A statement that was sent before the database froze must not judge when it thaws: everybody looks dead then. */
 const SENT_JUST_NOW = `$1::timestamptz > clock_timestamp() - interval '5 s'`
-
-const WHOSE = 't.request_id as "requestId", t.trace_id as "traceId", t.client'
 
 const END_SILENT = {
   name: 'end_silent',
@@ -72,15 +74,6 @@ const TAKE_BACK = {
       from dead d join task t on t.id = d.task_id`,
 }
 
-/** What the log and the metrics name a task by. */
-export interface Whose {
-  readonly id: string
-  readonly requestId: string
-  readonly traceId: string
-  readonly client: string
-  readonly name: string
-}
-
 export interface TakenBack extends Whose {
   readonly attempt: number
   readonly holder: string
@@ -99,83 +92,4 @@ export async function takeBack(
   atMost: number,
 ): Promise<TakenBack[]> {
   return db.query<TakenBack>(TAKE_BACK, [answeredAt, leaseSeconds, atMost])
-}
-
-/**
- * $1 queue, $2 offered before this, $3 seconds that a task must have waited since its last offer, doubling with each
- * re-offer; $4 at most so many rows. Uses index unfinished_offered.
- */
-const REOFFER = {
-  name: 'reoffer',
-  text: `
-    with lost as materialized (
-      select u.task_id from unfinished u
-       where u.queue = $1 and u.offered_at < $2::timestamptz and u.status in ('PENDING', 'RETRYING')
-         and u.offered_at < statement_timestamp() - $3::int * power(2, least(u.reoffers, 10)) * interval '1 s'
-         and not exists (select from outbox o where o.task_id = u.task_id)
-       order by u.offered_at limit $4 for update of u skip locked
-    ), offered as (
-      update unfinished u set offered_at = clock_timestamp(), reoffers = u.reoffers + 1
-        from lost where u.task_id = lost.task_id
-      returning u.task_id, u.attempt, u.queue, u.crashes
-    ), travel as (
-      insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
-      select task_id, attempt + 1, queue, crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(), clock_timestamp()
-        from offered
-    )
-    select task_id as id from offered`,
-}
-
-/** Offers again waiting tasks of a queue that has passed them by, and names them. */
-export async function reofferLost(
-  db: Queryable,
-  queue: string,
-  offeredBefore: Date,
-  quietSeconds: number,
-  atMost: number,
-): Promise<string[]> {
-  return (await db.query<{ id: string }>(REOFFER, [queue, offeredBefore, quietSeconds, atMost])).map(({ id }) => id)
-}
-
-const NEWEST_BEGUN = {
-  name: 'newest_begun',
-  text: `select queue, max(offered_at) as "offeredAt" from unfinished where status = 'RUNNING' group by queue`,
-}
-
-/**
- * Tells, per queue, when the newest of the tasks that are running was offered: what was offered long before is lost.
- * Reads every unfinished task, as `takeBack` does.
- */
-export async function newestBegun(db: Queryable): Promise<ReadonlyMap<string, Date>> {
-  const rows = await db.query<{ queue: string; offeredAt: Date }>(NEWEST_BEGUN)
-  return new Map(rows.map(({ queue, offeredAt }) => [queue, offeredAt]))
-}
-
-const EXPIRE = {
-  name: 'expire',
-  text: `
-    with late as materialized (
-      select u.*, clock_timestamp() as at,
-             jsonb_build_object('name', 'Expired', 'message',
-               'the task was not started before its expiresAfter had passed') as error
-        from unfinished u
-       where u.expires_at <= statement_timestamp() and u.status in ('PENDING', 'RETRYING')
-       order by u.task_id limit $1 for update of u skip locked
-    ), gone as (
-      delete from unfinished u using late where u.task_id = late.task_id
-    ), done as (
-      insert into finished (task_id, status, attempt, failures, crashes, progress, finished_at)
-      select task_id, 'FAILED', attempt, failures, crashes, progress, at from late
-    ), whose as materialized (
-      select l.*, t.name, ${WHOSE} from late l join task t on t.id = l.task_id
-    ), letter as (
-      insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
-      select task_id, name, queue, client, at, 'expired', error, 'expired' from whose
-    )
-    select task_id as id, "requestId", "traceId", client, name from whose`,
-}
-
-/** Ends waiting tasks whose time has passed as FAILED, and names them. */
-export async function expireTasks(db: Queryable, atMost: number): Promise<Whose[]> {
-  return db.query<Whose>(EXPIRE, [atMost])
 }

@@ -1,23 +1,25 @@
-/**
- * How much runs, as the consumers' leases tell it: as old as their last renewal, three tenths of a lease. Counting it from
- * the tasks would read every waiting one.
- */
+/** Reads which consumers live, and how busy they are. */
 import type { Queryable } from '../db.ts'
 
-/** A life that is over but not yet judged still holds its attempts, so it counts until they are taken back. */
-const RUNNING = {
-  name: 'running_by_queue',
-  text: `
-    select queue, sum(attempts::int)::int as running
-      from consumer, jsonb_each_text(running) as r(queue, attempts)
-     where ended_at is null
-     group by queue`,
+const CONSUMERS = {
+  name: 'consumers_alive',
+  text: `select id, name, version, queues, started_at as "startedAt",
+                extract(epoch from lease_until - clock_timestamp())::float8 as "leaseSeconds"
+           from consumer where ended_at is null and lease_until > clock_timestamp() order by name, id`,
 }
 
-/** Counts the attempts under way by queue; a queue without any is not in the map. */
-export async function runningByQueue(db: Queryable): Promise<ReadonlyMap<string, number>> {
-  const rows = await db.query<{ queue: string; running: number }>(RUNNING)
-  return new Map(rows.map(({ queue, running }) => [queue, running]))
+export interface ConsumerView {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  readonly queues: Readonly<Record<string, number>>
+  readonly startedAt: Date
+  readonly leaseSeconds: number
+}
+
+/** Lists the consumers whose lease is alive. */
+export async function consumersAlive(db: Queryable): Promise<ConsumerView[]> {
+  return db.query<ConsumerView>(CONSUMERS)
 }
 
 export interface Busy {

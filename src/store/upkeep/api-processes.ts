@@ -1,4 +1,4 @@
-/** What an api process must know about all the others, and about the work: read once a second. */
+/** What api processes know of each other, and of the consumers' pace: each signs in once a second. */
 import type { Queryable } from '../db.ts'
 
 /** What a consumer wrote down when it last renewed its lease. */
@@ -19,7 +19,7 @@ export interface Load {
 }
 
 /** A process that looks once a second, and waits 3 s for a silent broker each time, is gone after so many seconds. */
-export const API_GONE_SECONDS = 10
+const API_GONE_SECONDS = 10
 
 /**
  * $1 this process, $2 its name. Signs in, and reads what the others have written. A lease is always extended by the
@@ -57,21 +57,12 @@ export async function signOut(db: Queryable, id: string): Promise<void> {
   await db.query(SIGN_OUT, [id])
 }
 
-/** Counting stops here: at this depth the place in the queue changes faster than anybody can read it. */
-const COUNT_CAP = 20_000
-
-const AHEAD = {
-  name: 'ahead',
-  text: `
-    select count(*)::int as ahead from (
-      select from unfinished other
-        join unfinished mine on mine.task_id = $1 and mine.status <> 'RUNNING' and mine.due_at <= statement_timestamp()
-       where other.queue = mine.queue and other.offered_at < mine.offered_at and other.status <> 'RUNNING'
-       limit ${COUNT_CAP}) counted`,
+const APIS = {
+  name: 'apis_alive',
+  text: `select count(*)::int as apis from api_process where seen_at > statement_timestamp() - interval '${API_GONE_SECONDS} s'`,
 }
 
-/** Counts the tasks of the same queue that wait and were offered before this one; undefined when there are too many. */
-export async function tasksAhead(db: Queryable, id: string): Promise<number | undefined> {
-  const ahead = (await db.query<{ ahead: number }>(AHEAD, [id]))[0]?.ahead ?? 0
-  return ahead < COUNT_CAP ? ahead : undefined
+/** Counts the api processes that live; one that was killed counts until it is gone for the others too. */
+export async function apisAlive(db: Queryable): Promise<number> {
+  return (await db.query<{ apis: number }>(APIS))[0]?.apis ?? 0
 }

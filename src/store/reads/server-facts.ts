@@ -1,6 +1,5 @@
-/** What the doctor asks of the PostgreSQL server: how safe a commit is, how many connections there are, what is ahead. */
+/** What the PostgreSQL server says of itself: how safe a commit is, how many connections there are. */
 import type { Queryable } from '../db.ts'
-import { API_GONE_SECONDS } from './load.ts'
 
 export interface ServerFacts {
   /** Such as 150020. */
@@ -42,31 +41,4 @@ const FACTS = {
 /** Reads what the server says of itself. */
 export async function serverFacts(db: Queryable): Promise<ServerFacts> {
   return (await db.query<ServerFacts>(FACTS))[0] as ServerFacts
-}
-
-const PARTITIONS = {
-  name: 'partitions_ahead',
-  text: `
-    select min(ahead)::int as ahead
-      from unnest(array['task', 'finished', 'attempt']) as parents(parent)
-      cross join lateral (
-        select coalesce(max(to_date(right(c.relname, 8), 'YYYYMMDD')) - (clock_timestamp() at time zone 'UTC')::date, -1)
-               as ahead
-          from pg_inherits i join pg_class c on c.oid = i.inhrelid
-         where i.inhparent = to_regclass(parent) and c.relname ~ '_[0-9]{8}$') newest`,
-}
-
-/** Counts the whole days (UTC) after today that every partitioned table has partitions for; -1: not even today. */
-export async function partitionsAhead(db: Queryable): Promise<number> {
-  return (await db.query<{ ahead: number }>(PARTITIONS))[0]?.ahead ?? -1
-}
-
-const APIS = {
-  name: 'apis_alive',
-  text: `select count(*)::int as apis from api_process where seen_at > statement_timestamp() - interval '${API_GONE_SECONDS} s'`,
-}
-
-/** Counts the api processes that live; one that was killed counts until it is gone for the others too. */
-export async function apisAlive(db: Queryable): Promise<number> {
-  return (await db.query<{ apis: number }>(APIS))[0]?.apis ?? 0
 }

@@ -1,12 +1,5 @@
-/** What the health calls and gauges ask of the database. */
+/** Reads how much waits and runs in each queue. */
 import type { Queryable } from '../db.ts'
-
-const PING = { name: 'ping', text: 'select clock_timestamp() as now' }
-
-/** Asks the database for its time; fails within the query timeout when it is away. */
-export async function databaseTime(db: Queryable): Promise<Date> {
-  return (await db.query<{ now: Date }>(PING))[0]?.now as Date
-}
 
 export interface QueueHealth {
   readonly queue: string
@@ -53,30 +46,37 @@ export async function oldestWaiting(
   return db.query(OLDEST, [queues])
 }
 
-const CONSUMERS = {
-  name: 'consumers_alive',
-  text: `select id, name, version, queues, started_at as "startedAt",
-                extract(epoch from lease_until - clock_timestamp())::float8 as "leaseSeconds"
-           from consumer where ended_at is null and lease_until > clock_timestamp() order by name, id`,
+/** A life that is over but not yet judged still holds its attempts, so it counts until they are taken back. */
+const RUNNING = {
+  name: 'running_by_queue',
+  text: `
+    select queue, sum(attempts::int)::int as running
+      from consumer, jsonb_each_text(running) as r(queue, attempts)
+     where ended_at is null
+     group by queue`,
 }
 
-export interface ConsumerView {
-  readonly id: string
-  readonly name: string
-  readonly version: string
-  readonly queues: Readonly<Record<string, number>>
-  readonly startedAt: Date
-  readonly leaseSeconds: number
+/** Counts the attempts under way by queue; a queue without any is not in the map. */
+export async function runningByQueue(db: Queryable): Promise<ReadonlyMap<string, number>> {
+  const rows = await db.query<{ queue: string; running: number }>(RUNNING)
+  return new Map(rows.map(({ queue, running }) => [queue, running]))
 }
 
-/** Lists the consumers whose lease is alive. */
-export async function consumersAlive(db: Queryable): Promise<ConsumerView[]> {
-  return db.query<ConsumerView>(CONSUMERS)
+/** Counting stops here: at this depth the place in the queue changes faster than anybody can read it. */
+const AHEAD_CAP = 20_000
+
+const AHEAD = {
+  name: 'ahead',
+  text: `
+    select count(*)::int as ahead from (
+      select from unfinished other
+        join unfinished mine on mine.task_id = $1 and mine.status <> 'RUNNING' and mine.due_at <= statement_timestamp()
+       where other.queue = mine.queue and other.offered_at < mine.offered_at and other.status <> 'RUNNING'
+       limit ${AHEAD_CAP}) counted`,
 }
 
-const DEAD_LETTERS = { name: 'dead_letter_count', text: 'select count(*)::int as letters from dead_letter' }
-
-/** Counts the dead letters. */
-export async function countDeadLetters(db: Queryable): Promise<number> {
-  return (await db.query<{ letters: number }>(DEAD_LETTERS))[0]?.letters ?? 0
+/** Counts the tasks of the same queue that wait and were offered before this one; undefined when there are too many. */
+export async function tasksAhead(db: Queryable, id: string): Promise<number | undefined> {
+  const ahead = (await db.query<{ ahead: number }>(AHEAD, [id]))[0]?.ahead ?? 0
+  return ahead < AHEAD_CAP ? ahead : undefined
 }

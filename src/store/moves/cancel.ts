@@ -1,0 +1,54 @@
+/** Cancels a task by hand: its end, its history and who did it are one commit. */
+import { type Actor, clientOf, type Viewer } from '../../core/caller.ts'
+import type { Status } from '../../core/states.ts'
+import type { Queryable } from '../db.ts'
+
+/** What became of one request to cancel or redrive. */
+export type Operated = { readonly done: true } | { readonly done: false; readonly status: Status | undefined }
+
+/**
+ * $1 task, $2 client or null, $3 actor, $4 request id, $5 reason. Locks the row, so a settle under way decides first.
+ * A RUNNING attempt is written to the history here; its consumer finds out by the next renewal of its lease.
+ */
+const CANCEL = {
+  name: 'cancel',
+  text: `
+    with mine as materialized (
+      select u.* from unfinished u
+       where u.task_id = $1
+         and ($2::text is null or exists (select from task t where t.id = $1 and t.client = $2))
+         for update of u
+    ), gone as (
+      delete from unfinished u using mine where u.task_id = mine.task_id
+      returning u.task_id
+    ), history as (
+      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
+      select task_id, attempt, holder, started_at, clock_timestamp(), 'cancelled', due_at, published_at, reoffers
+        from mine where status = 'RUNNING'
+    ), done as (
+      insert into finished (task_id, status, attempt, failures, crashes, progress, finished_at)
+      select m.task_id, 'CANCELLED', m.attempt, m.failures, m.crashes, m.progress, clock_timestamp()
+        from mine m join gone using (task_id)
+      returning task_id
+    ), noted as (
+      insert into operation (actor, action, task_id, request_id, reason)
+      select $3, 'cancel', task_id, $4, $5 from done
+    )
+    select (select count(*) from done)::int as done,
+           (select f.status from finished f where f.task_id = $1
+              and ($2::text is null or exists (select from task t where t.id = $1 and t.client = $2))) as status`,
+}
+
+/** Cancels an unfinished task. Of a task that does not exist, or is another client's, the status is undefined. */
+export async function cancelTask(db: Queryable, viewer: Viewer, id: string, actor: Actor): Promise<Operated> {
+  const client = clientOf(viewer)
+  const rows = await db.query<{ done: number; status: Status | null }>(CANCEL, [
+    id,
+    client,
+    actor.name,
+    actor.requestId,
+    actor.reason,
+  ])
+  const row = rows[0] as { done: number; status: Status | null }
+  return row.done === 1 ? { done: true } : { done: false, status: row.status ?? undefined }
+}

@@ -1,0 +1,18 @@
+/** Writes how far a running attempt is, fenced as its end is. */
+import type { Queryable } from '../db.ts'
+
+const PROGRESS = {
+  name: 'progress',
+  text: `update unfinished set progress = $4::jsonb
+          where task_id = $1 and attempt = $2 and holder = $3 and status = 'RUNNING'`,
+}
+
+/** Writes how far a running attempt is; nothing happens when the attempt is no longer this consumer's. */
+export async function writeProgress(
+  db: Queryable,
+  { id, attempt }: { id: string; attempt: number },
+  consumer: string,
+  progress: string,
+): Promise<void> {
+  await db.query(PROGRESS, [id, attempt, consumer, progress])
+}
