@@ -6,12 +6,12 @@ VITEST := node node_modules/vitest/vitest.mjs run --config test/vitest.config.ts
 IMAGE := node:24-bookworm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down check format unit live test test-here test-in-docker docs dashboards kind kind-down \
+.PHONY: help setup demo run up down check format unit chart live test test-long durations test-here test-in-docker docs dashboards kind kind-down \
   bench bench-growth images clean
 
 help:
 	@awk '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{split($$0, part, /:.*## /); \
-	  printf "  make %-10s %s\n", part[1], part[2]}' $(MAKEFILE_LIST)
+	  printf "  make %-13s %s\n", part[1], part[2]}' $(MAKEFILE_LIST)
 
 ##@ First steps
 
@@ -32,15 +32,19 @@ up: setup ## start PostgreSQL and RabbitMQ, leave them running, print their URLs
 down: setup ## end what `make up` started
 	@node scripts/servers/main.ts down
 
-check: setup ## check types, style and format
+check: setup ## check types, style, rings of imports, long functions, unused exports
 	@node node_modules/typescript/bin/tsc --noEmit
 	@node node_modules/@biomejs/biome/bin/biome check .
+	@node node_modules/knip/bin/knip.js
 
 format: setup ## rewrite files in the one format
 	@node node_modules/@biomejs/biome/bin/biome check --write .
 
-unit: setup ## run the tests that need no server
+unit: setup ## run the tests that need no server and no network
 	@$(VITEST) --project unit $(ARGS)
+
+chart: setup ## run the tests of the chart: brings helm and kubectl
+	@$(VITEST) --project chart $(ARGS)
 
 live: setup ## run the tests on a real PostgreSQL and RabbitMQ; ARGS=test/path/... runs some
 	@$(VITEST) --project live $(ARGS)
@@ -53,6 +57,12 @@ test: setup ## check, then run all tests; in a container if only Docker has serv
 	esac
 
 ##@ Now and then
+
+test-long: setup ## run what takes too long for every day, and write test/long/RESULTS.md
+	@RECORD=results $(VITEST) --project long $(ARGS)
+
+durations: setup ## note how long each live test takes, by which they are shared out
+	@RECORD=durations $(VITEST) --project live
 
 docs: setup ## write the generated parts of the documentation
 	@node scripts/docs.ts
@@ -80,7 +90,7 @@ clean: ## remove all that was installed, built or noted here
 	rm -rf .nightshift node_modules coverage
 
 test-here: check
-	@$(VITEST) $(ARGS)
+	@$(VITEST) --project unit --project chart --project live $(ARGS)
 
 # The tests stop, freeze and crash their servers, so these must be programs beside them: a container brings them
 # along. The two anonymous volumes keep its Linux packages apart from this machine's.

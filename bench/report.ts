@@ -103,7 +103,7 @@ function ratioTable(results: Results): string {
 }
 
 /** Nightshift's figure divided by the peer's, round by round. */
-export function targetRatio(results: Results, { measure, figure, peer, peerFigure }: Target): Ratio | undefined {
+function targetRatio(results: Results, { measure, figure, peer, peerFigure }: Target): Ratio | undefined {
   const own = valuesOf(results, measure, 'nightshift', figure)
   return ratioOf(own, valuesOf(results, measure, peer, peerFigure ?? figure))
 }

@@ -2,7 +2,7 @@
 // code, the promises from the first lines of the tests that hold them, those of the chart, and the table of the last
 // benchmark.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CHECKS } from '../src/doctor/checks.ts'
 import { SETTINGS } from '../src/runtime/settings.ts'
@@ -82,17 +82,21 @@ function checkList(): string[] {
 }
 
 export interface PromiseTest {
-  /** The file's name in test/path/. */
+  /** Below test/, such as `path/cancel.live.test.ts`. */
   readonly file: string
   /** What it promises, or undefined when its first line does not begin with `// Promise: `. */
   readonly text: string | undefined
 }
 
-/** Reads what each test of test/path/ promises, by name of the file. */
+/** Reads what each test of test/path/ and test/long/ promises, by name of the file. */
 export function readPromises(): PromiseTest[] {
-  const files = readdirSync(join(ROOT, 'test/path')).filter((file) => file.endsWith('.test.ts'))
-  return files.sort().map((file) => {
-    const comment = /^(?:\/\/.*\n)+/.exec(readFileSync(join(ROOT, 'test/path', file), 'utf8'))?.[0] ?? ''
+  const files = ['path', 'long'].flatMap((folder) =>
+    readdirSync(join(ROOT, 'test', folder))
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => `${folder}/${file}`),
+  )
+  return files.sort(byName).map((file) => {
+    const comment = /^(?:\/\/.*\n)+/.exec(readFileSync(join(ROOT, 'test', file), 'utf8'))?.[0] ?? ''
     return {
       file,
       text: /^Promise: (.+)$/.exec(
@@ -105,10 +109,14 @@ export function readPromises(): PromiseTest[] {
   })
 }
 
+const byName = (a: string, b: string): number => basename(a).localeCompare(basename(b))
+
 function promiseList(promises: readonly PromiseTest[]): string[] {
   return promises.map(({ file, text = '' }) => {
-    const title = file.replace(/(?:\.live)?\.test\.ts$/, '').replaceAll('-', ' ')
-    return `- [**${title}**](../test/path/${file}): ${text}`
+    const title = basename(file)
+      .replace(/(?:\.live)?\.test\.ts$/, '')
+      .replaceAll('-', ' ')
+    return `- [**${title}**](../test/${file}): ${text}`
   })
 }
 

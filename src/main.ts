@@ -1,60 +1,10 @@
 #!/usr/bin/env node
 /** The one program: a role that runs until it is told to stop, or a one-off command. */
-import { Command, CommanderError } from 'commander'
-import type { Define } from './commands/command.ts'
+import { CommanderError } from 'commander'
+import { createProgram } from './commands/program.ts'
 import type { Role } from './roles/run.ts'
-import { COMMIT, VERSION } from './runtime/build-info.ts'
 import { ConfigError, readConfig } from './runtime/config.ts'
 import { startTracing, stopTracing } from './runtime/tracing.ts'
-
-const ROLES: Readonly<Record<Role, string>> = {
-  api: 'accept tasks over HTTP, publish them, find lost ones, answer what became of them',
-  consumer: 'run tasks; start as many as there is work for',
-  all: 'api and consumer in one process, for development',
-}
-
-const COMMANDS: readonly (() => Promise<{ define: Define }>)[] = [
-  () => import('./commands/migrate.ts'),
-  () => import('./commands/doctor.ts'),
-  () => import('./commands/key.ts'),
-  () => import('./commands/topology.ts'),
-  () => import('./commands/dead-letters.ts'),
-  () => import('./commands/redrive.ts'),
-  () => import('./commands/why.ts'),
-  () => import('./commands/bursts.ts'),
-]
-
-const COMMAND_GROUP = 'Commands (COMMAND --help has options and examples):'
-
-/** Makes the program. A role loads no command: neither has what the other needs in memory. */
-async function programOf(name: string | undefined): Promise<Command> {
-  const nightshift = new Command('nightshift')
-    .description('An asynchronous task platform on RabbitMQ and PostgreSQL.')
-    .version(`nightshift ${VERSION} (commit ${COMMIT})`, '--version', 'print version and commit')
-    .configureHelp({ showGlobalOptions: false })
-    .addHelpText(
-      'after',
-      `
-Settings come from the environment: DATABASE_URL, AMQP_URL and NIGHTSHIFT_...; docs/settings.md lists them.
-Exit codes: 0 done, 1 failed or nothing found, 2 wrong arguments or settings.`,
-    )
-    .addHelpCommand(
-      new Command('help').argument('[command]').description('show the help of a command').helpGroup(COMMAND_GROUP),
-    )
-    .showHelpAfterError('(--help lists what there is)')
-    .exitOverride()
-  nightshift.commandsGroup('Roles (run until SIGTERM or SIGINT):')
-  for (const [role, says] of Object.entries(ROLES) as [Role, string][]) {
-    nightshift
-      .command(role)
-      .description(says)
-      .action(() => run(role))
-  }
-  if (name !== undefined && Object.hasOwn(ROLES, name)) return nightshift
-  nightshift.commandsGroup(COMMAND_GROUP)
-  for (const { define } of await Promise.all(COMMANDS.map((load) => load()))) define(nightshift)
-  return nightshift
-}
 
 async function run(role: Role): Promise<void> {
   const config = readConfig(process.env)
@@ -92,7 +42,7 @@ function endOnSignals(): void {
 
 if (process.pid === 1) endOnSignals()
 try {
-  const program = await programOf(process.argv[2])
+  const program = await createProgram(process.argv[2], run)
   if (process.argv.length === 2) program.outputHelp()
   else await program.parseAsync()
   process.exit()

@@ -1,5 +1,5 @@
 // The kinds of tests. `unit`: no server and no network, files side by side. `chart`: the chart by helm and kubectl, which
-// registries bring. `live`: real PostgreSQL and RabbitMQ, three runs side by side, each with servers of its own; within
+// registries bring, and other tools that are run as programs. `live`: real PostgreSQL and RabbitMQ, three runs side by side, each with servers of its own; within
 // a run files follow one another, because many stop or freeze processes. `long`: what takes too long for every day.
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
@@ -8,7 +8,7 @@ import { LongestFirst } from './support/longest-first.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LIVE = 'test/**/*.live.test.ts'
-const CHART = 'test/chart/**/*.test.ts'
+const CHART = ['test/chart/**/*.test.ts', 'test/checks/**/*.test.ts']
 const LONG = 'test/long/**/*.test.ts'
 
 type Kind = NonNullable<Extract<TestProjectConfiguration, { test?: unknown }>['test']>
@@ -29,14 +29,14 @@ export default defineConfig({
       project({
         name: 'unit',
         include: ['test/**/*.test.ts'],
-        exclude: [LIVE, CHART, LONG],
+        exclude: [LIVE, ...CHART, LONG],
         testTimeout: 20_000,
         maxWorkers: 2,
         sequence: { groupOrder: 0 },
       }),
       project({
         name: 'chart',
-        include: [CHART],
+        include: CHART,
         exclude: [LIVE],
         testTimeout: 60_000,
         maxWorkers: 2,

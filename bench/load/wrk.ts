@@ -35,7 +35,7 @@ end
 `
 
 /** Tells whether wrk is there. */
-export const hasWrk: Promise<boolean> = promisify(execFile)('which', ['wrk']).then(
+const hasWrk: Promise<boolean> = promisify(execFile)('which', ['wrk']).then(
   () => true,
   () => false,
 )

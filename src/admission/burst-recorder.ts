@@ -8,7 +8,7 @@ import { addBursts, type Burst, forgetBursts } from '../store/upkeep/bursts.ts'
 const WINDOW_MS = 10_000
 /** So many clients and tasks are told apart in one window; more are counted together. */
 const MOST_KEYS = 1_000
-export const OTHERS = '(others)'
+const OTHERS = '(others)'
 
 export interface BurstRecorder extends Service {
   /** Counts one task that was let in or refused. */

@@ -6,8 +6,8 @@ import { durationLabel } from 'nightshift-tasks'
 import type { Log } from '../runtime/log.ts'
 import type { Session } from './session.ts'
 
-export const TASK_EXCHANGE = 'nightshift.task'
-export const RETRY_EXCHANGE = 'nightshift.retry'
+const TASK_EXCHANGE = 'nightshift.task'
+const RETRY_EXCHANGE = 'nightshift.retry'
 export const DEAD_LETTER_QUEUE = 'nightshift.dlq.v1'
 
 /** The last fuse against a message that ends every consumer it meets; far above what our own rules allow. */

@@ -7,8 +7,12 @@ import type { Service } from '../runtime/service.ts'
 
 const TICK_MS = 500
 
-/** @param leaseSeconds how long the event loop may stand still */
-export function createWatchdog(leaseSeconds: number): Service {
+/**
+ * Makes the watchdog.
+ * @param leaseSeconds how long the event loop may stand still
+ * @param tickMs how often that is looked at, in milliseconds
+ */
+export function createWatchdog(leaseSeconds: number, tickMs = TICK_MS): Service {
   let worker: Worker | undefined
   let beating: NodeJS.Timeout | undefined
   return {
@@ -16,10 +20,10 @@ export function createWatchdog(leaseSeconds: number): Service {
     async start() {
       if (worker) return
       const beats = new Int32Array(new SharedArrayBuffer(4))
-      beating = setInterval(() => Atomics.add(beats, 0, 1), TICK_MS / 2)
-      const mostTicks = Math.ceil((leaseSeconds * 1_000) / TICK_MS)
+      beating = setInterval(() => Atomics.add(beats, 0, 1), tickMs / 2)
+      const mostTicks = Math.ceil((leaseSeconds * 1_000) / tickMs)
       worker = new Worker(new URL('./watchdog-thread.ts', import.meta.url), {
-        workerData: { beats, tickMs: TICK_MS, mostTicks },
+        workerData: { beats, tickMs, mostTicks },
       })
       worker.unref()
     },

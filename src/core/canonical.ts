@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 
 /** Writes JSON with the keys of every object in code-unit order. `value` must be plain JSON of bounded depth. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => {
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))

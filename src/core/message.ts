@@ -4,7 +4,7 @@
  */
 import { isUuid } from './uuid.ts'
 
-export const MESSAGE_VERSION = 1
+const MESSAGE_VERSION = 1
 
 export interface WakeUp {
   /** The task's id, a UUID. */
@@ -15,7 +15,7 @@ export interface WakeUp {
   readonly alone: boolean
 }
 
-export const MAX_MESSAGE_BYTES = 1_024
+const MAX_MESSAGE_BYTES = 1_024
 
 /** Writes the body. */
 export function encodeWakeUp(wakeUp: WakeUp): Buffer {

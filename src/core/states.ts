@@ -1,7 +1,7 @@
 /** The states of a task and the moves between them. The same words stand in the API, SQL, metrics, logs and docs. */
 
-export const UNFINISHED = ['PENDING', 'RUNNING', 'RETRYING'] as const
-export const FINISHED = ['SUCCESS', 'FAILED', 'CANCELLED'] as const
+const UNFINISHED = ['PENDING', 'RUNNING', 'RETRYING'] as const
+const FINISHED = ['SUCCESS', 'FAILED', 'CANCELLED'] as const
 export const STATUSES = [...UNFINISHED, ...FINISHED] as const
 
 export type Unfinished = (typeof UNFINISHED)[number]

@@ -142,7 +142,7 @@ function secondsUntil({ runAt, delayMs }: NewTask): number {
  * Reads `Idempotency-Key`, as it is or as a quoted string (RFC 8941).
  * @throws Problem invalid-parameter when it is not 1-255 visible ASCII characters
  */
-export function idempotencyKeyOf(call: Call): string | undefined {
+function idempotencyKeyOf(call: Call): string | undefined {
   const given = call.header('idempotency-key')
   if (given === undefined) return undefined
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(given)?.[1]?.replaceAll(/\\(["\\])/g, '$1')

@@ -44,7 +44,7 @@ export async function readOptionalJson(call: Call): Promise<unknown> {
 }
 
 /** Reads bytes as one JSON text that can be stored. */
-export function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer): unknown {
   const value = parseJsonText(bytes)
   refuseFlaws(value)
   return value

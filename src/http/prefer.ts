@@ -1,7 +1,7 @@
 /** Reads `Prefer: wait=n` (RFC 7240): how long a client would rather wait for the end of a task than ask again. */
 import type { Call } from './route.ts'
 
-export const MAX_WAIT_SECONDS = 30
+const MAX_WAIT_SECONDS = 30
 
 /** @returns whole seconds from 1 to 30 (more is cut), or 0 when no wait is asked for */
 export function waitSecondsOf(call: Call): number {

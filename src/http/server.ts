@@ -42,6 +42,8 @@ export interface HttpServerOptions {
   readonly routes: readonly Route[]
   /** How long a stopping server goes on answering, telling clients to connect elsewhere; default 0. */
   readonly lingerMs?: number
+  /** In place of LIMITS, for tests that reach them. */
+  readonly limits?: Partial<Record<'headersTimeout' | 'connectionsCheckingInterval', number>>
 }
 
 export interface HttpServer extends Service {
@@ -51,14 +53,14 @@ export interface HttpServer extends Service {
 
 /** Makes the server; it listens once started. `stop` answers what is in flight, within 10 s, and closes every connection. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { config, log, findCaller, isOutage, routes, lingerMs = 0 } = options
+  const { config, log, findCaller, isOutage, routes, lingerMs = 0, limits } = options
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
   const api = createApi({ routes, authenticate, isOutage, log })
   let server: Server | undefined
   const lastAnswer = new WeakMap<Duplex, ServerResponse>()
 
   function make(): Server {
-    const made = createServer(LIMITS, (request, response) => {
+    const made = createServer({ ...LIMITS, ...limits }, (request, response) => {
       if (server !== made) response.setHeader('connection', 'close')
       lastAnswer.set(request.socket, response)
       api.handle(request, response)

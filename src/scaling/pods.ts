@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 
 /** https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#pod-deletion-cost */
-export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost'
+const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost'
 
 export interface Pods {
   /** Reads a pod's cost; 0 when it has none, as Kubernetes counts it. Undefined when there is no such pod. */

@@ -14,7 +14,7 @@ const failureSchema = z.object({
   cause: z.string().optional(),
 })
 
-export const attemptSchema = z.object({
+const attemptSchema = z.object({
   attempt: z.int(),
   consumer: z.string(),
   version: z.string(),

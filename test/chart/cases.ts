@@ -23,7 +23,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   'api.service.type': ['NodePort', 'LoadBalancer'],
 }
 
-export const DEFAULTS = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as Tree
+const DEFAULTS = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as Tree
 
 /** Makes `{a: {b: value}}` of `a.b`. */
 export function at(path: string, value: unknown): Tree {
@@ -144,7 +144,7 @@ const WORDLESS: Tree = {
   monitoring: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } },
 }
 
-export const FILES = ['values-dev.yaml', 'values-staging.yaml', 'values-prod.yaml']
+const FILES = ['values-dev.yaml', 'values-staging.yaml', 'values-prod.yaml']
 
 export const CASES: readonly Case[] = [
   { name: 'the defaults', values: SERVERS },

@@ -10,7 +10,7 @@ import type { Acceptor } from '../../src/gateway/acceptor.ts'
 import type { Admit } from '../../src/gateway/door.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
 import type { Route } from '../../src/http/route.ts'
-import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.ts'
 import { createLog } from '../../src/runtime/log.ts'
 import { createStatusRoutes } from '../../src/status/routes.ts'
 import { createTaskReader } from '../../src/status/tasks.ts'
@@ -33,6 +33,7 @@ export interface ApiOptions {
   readonly acceptMode?: 'durable' | 'confirmed'
   readonly broker?: () => { connected: boolean; detail: string }
   readonly extraRoutes?: readonly Route[]
+  readonly limits?: HttpServerOptions['limits']
 }
 
 export interface AnApi {
@@ -94,6 +95,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     findCaller: options.findCaller ?? (async (key) => options.callers?.[key]),
     isOutage,
     routes,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   })
   await waiter.start()
   await server.start()
@@ -145,7 +147,7 @@ export function anAcceptor(): FakeAcceptor {
 }
 
 /** A database that refuses connections. */
-export const awayDb: Db = {
+const awayDb: Db = {
   query: async () => {
     throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
   },

@@ -164,14 +164,14 @@ describe('what two servers in a row might read differently is refused:', () => {
   })
 })
 
-test('a head that arrives too slowly is cut off after five seconds', async () => {
-  const api = await anApi()
+test('a head that arrives too slowly is cut off', async () => {
+  const api = await anApi({ limits: { headersTimeout: 300, connectionsCheckingInterval: 100 } })
 
   const begun = performance.now()
   const answer = await api.raw('GET /health/live HTTP/1.1\r\nHost: he', 9_000)
 
   expect(answer).toMatch(/^HTTP\/1.1 408 /)
-  expect(performance.now() - begun).toBeLessThan(8_000)
+  expect(performance.now() - begun).toBeLessThan(4_000)
 })
 
 describe('stopping', () => {
