@@ -3,6 +3,7 @@
  * its share is refused with rising probability, at the high mark always; a client within its share is always let in,
  * because the shares together are no more than what is worked off.
  */
+import type { Admitted } from '../core/standing.ts'
 import { type Clients, createClients } from './clients.ts'
 import type { Monitor, QueueFigures } from './monitor.ts'
 
@@ -14,26 +15,6 @@ export interface AdmissionLimits {
   /** Tasks per second that every client may have of every queue, whatever happens. */
   readonly tricklePerSecond: number
 }
-
-/** What stands in the answer of a request that was let in or refused. */
-export interface Standing {
-  readonly queue: string
-  /** Tasks that wait, or undefined when it is not known. */
-  readonly backlog: number | undefined
-  /** The mark at which everybody over his share is refused. */
-  readonly limit: number
-  /** The client's own share, tasks per second at this gateway. */
-  readonly sharePerSecond: number
-  /** How many more the client may send at once. */
-  readonly left: number
-  /** When a task accepted now will start, or undefined when there is no basis for saying. */
-  readonly startsInSeconds: number | undefined
-}
-
-/** `retryAfterSeconds` is whole seconds, 1 or more. */
-export type Admitted =
-  | { readonly isAdmitted: true; readonly standing: Standing }
-  | { readonly isAdmitted: false; readonly standing: Standing; readonly retryAfterSeconds: number }
 
 export interface Admission {
   /** Decides about one task of a client, and counts it when it is let in. */

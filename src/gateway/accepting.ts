@@ -1,12 +1,13 @@
 /** Commits a task and says so: what all submitting routes share between a valid task and its answer. */
 import type { z } from 'zod'
+import type { NewTask } from '../core/new-task.ts'
+import type { Standing } from '../core/standing.ts'
 import { Problem } from '../http/problem.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { within } from '../runtime/wait.ts'
 import { isDataFault } from '../store/db.ts'
-import type { NewTask } from '../store/moves/accept.ts'
 import type { Acceptance, Acceptor } from './acceptor.ts'
-import { type Admit, enter, estimateOf, type Standing } from './door.ts'
+import { type Admit, enter, estimateOf } from './door.ts'
 import type { acceptedSchema } from './schemas.ts'
 
 export type AcceptedBody = z.output<typeof acceptedSchema>

@@ -2,17 +2,12 @@
  * Gathers the tasks of concurrent requests into micro-batches, commits each batch once, and hands what is due straight
  * to the relay in this process (the fast path). The answer waits for the commit only, never for the broker.
  */
+import type { FreshOutboxRow, NewTask } from '../core/new-task.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { type Db, isDataFault } from '../store/db.ts'
-import { type Accepted, accept, type NewTask } from '../store/moves/accept.ts'
-
-/** What the relay publishes of a task that was just committed. Declared there too: stations never import each other. */
-export interface FreshOutboxRow {
-  readonly outboxId: string
-  readonly task: NewTask
-}
+import { type Accepted, accept } from '../store/moves/accept.ts'
 
 /** The relay's door in the same process, handed over by roles/api.ts. */
 export interface FastPath {

@@ -1,23 +1,8 @@
 /** The door: asks whether a task may come in, and says no as the standards have it (429, Retry-After, RateLimit). */
+
+import type { NewTask } from '../core/new-task.ts'
+import type { Admitted, Standing } from '../core/standing.ts'
 import { Problem } from '../http/problem.ts'
-import type { NewTask } from '../store/moves/accept.ts'
-
-/**
- * How a client stands with a queue: what `Standing` of `admission/admission.ts` is. It and `Admitted` stand twice because
- * stations never import each other; where `roles/api.ts` hands over the admission, the compiler compares the two.
- */
-export interface Standing {
-  readonly queue: string
-  readonly backlog: number | undefined
-  readonly limit: number
-  readonly sharePerSecond: number
-  readonly left: number
-  readonly startsInSeconds: number | undefined
-}
-
-export type Admitted =
-  | { readonly isAdmitted: true; readonly standing: Standing }
-  | { readonly isAdmitted: false; readonly standing: Standing; readonly retryAfterSeconds: number }
 
 /** Decides about one task, and counts it. */
 export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Admitted

@@ -6,11 +6,11 @@ import { createHash } from 'node:crypto'
 import { type Contract, type Contracts, parseDuration } from 'nightshift-tasks'
 import { hashOf } from '../core/canonical.ts'
 import { closeWords } from '../core/nearest.ts'
+import type { NewTask } from '../core/new-task.ts'
 import { textFlaw } from '../core/storable.ts'
 import type { Call } from '../http/call.ts'
 import { invalid, parseInput } from '../http/input.ts'
 import type { PointedError } from '../http/problem.ts'
-import type { NewTask } from '../store/moves/accept.ts'
 import type { Submission } from './schemas.ts'
 
 export interface SubmissionRules {

@@ -1,11 +1,12 @@
 /** `POST /api/v1/tasks` and `POST /api/v1/conversations/end`: one task, answered 202 after its commit. */
+
+import type { NewTask } from '../core/new-task.ts'
 import { parseInput, readJson } from '../http/input.ts'
 import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
-import type { NewTask } from '../store/moves/accept.ts'
 import type { AcceptTask } from './accepting.ts'
 import { rateLimitHeaders } from './door.ts'
 import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'

@@ -10,28 +10,19 @@ import {
   type Publisher,
   tracedMessage,
 } from '../broker/publisher.ts'
+import type { FreshOutboxRow } from '../core/new-task.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
 import { traceIdOf, tracing } from '../runtime/tracing.ts'
 import type { Db } from '../store/db.ts'
-import type { NewTask } from '../store/moves/accept.ts'
 import { claimDue, type OutboxRow, postponeOutbox, settleOutbox } from '../store/moves/outbox.ts'
 
 /** Longer than the confirm timeout, so a row is never published by two while the first still waits for its answer. */
 const CLAIM_SECONDS = (2 * CONFIRM_TIMEOUT_MS) / 1_000
 const SWEEP_EVERY_MS = 500
 const SWEEP_ROWS = 512
-
-/**
- * What the acceptor hands over: a row that this process committed a moment ago, claimed for it. Declared there too:
- * stations never import each other.
- */
-export interface FreshOutboxRow {
-  readonly outboxId: string
-  readonly task: NewTask
-}
 
 export interface Relay extends Service {
   /** Takes room for up to `wanted` rows: the seconds for which they may be born claimed, or 0 without room. */

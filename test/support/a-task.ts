@@ -1,6 +1,6 @@
 // Makes tasks for tests that speak to the store directly.
 import { v7 } from 'uuid'
-import type { NewTask } from '../../src/store/moves/accept.ts'
+import type { NewTask } from '../../src/core/new-task.ts'
 
 /** A task that is due at once, with what is said changed. */
 export function aTask(change: Partial<NewTask> = {}): NewTask {

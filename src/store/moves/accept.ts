@@ -2,33 +2,9 @@
  * Accepts a batch of tasks in one statement and so in one commit: `task`, `unfinished`, `outbox` and `idempotency` rows,
  * all or none. After it, every one of these tasks will be SUCCESS, FAILED or CANCELLED one day.
  */
+import type { NewTask } from '../../core/new-task.ts'
 import type { Queryable } from '../db.ts'
 import { sqlState } from '../db.ts'
-
-export interface NewTask {
-  /** A UUIDv7 by the database's clock. */
-  readonly id: string
-  readonly name: string
-  readonly queue: string
-  readonly client: string
-  readonly requestId: string
-  readonly traceId: string
-  readonly traceparent: string
-  readonly tracestate: string | null
-  readonly userId: string | null
-  readonly tags: readonly string[] | null
-  /** JSON text, as it was sent. */
-  readonly payload: string
-  readonly maxAttempts: number | null
-  /** When it may start: a moment, or a wait from now, or neither for at once. */
-  readonly runAt: string | null
-  readonly delayMs: number | null
-  readonly expiresAfterMs: number | null
-  /** How many tasks waited in its queue when it came, if that was known. */
-  ahead: number | null
-  /** What the client may repeat without a second task: key, and hash of the body it stands for. */
-  readonly keys: readonly { readonly key: string; readonly hash: string }[]
-}
 
 export type Accepted =
   | { readonly kind: 'accepted'; readonly id: string; readonly outboxId: string; readonly isDue: boolean }
