@@ -14,6 +14,7 @@ export function withDocs(routes: readonly Route[], contracts: Contracts, version
   const json = route({
     method: 'get',
     path: '/openapi.json',
+    isPage: true,
     scopes: [],
     doc: {
       tag: 'Documentation',
@@ -27,6 +28,7 @@ export function withDocs(routes: readonly Route[], contracts: Contracts, version
   const page = route({
     method: 'get',
     path: '/docs',
+    isPage: true,
     scopes: [],
     doc: {
       tag: 'Documentation',

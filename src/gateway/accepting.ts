@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { NewTask } from '../core/new-task.ts'
 import type { Standing } from '../core/standing.ts'
-import { Problem } from '../http/problem.ts'
+import { Problem, unavailable } from '../http/problem.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { within } from '../runtime/wait.ts'
 import { isDataFault } from '../store/db.ts'
@@ -74,10 +74,8 @@ async function committed(acceptor: Acceptor, task: NewTask): Promise<Acceptance>
 }
 
 const notInTime = (): Problem =>
-  new Problem(
-    'unavailable',
+  unavailable(
     'the database did not answer in time, so whether the task was accepted is not known: repeat it with its Idempotency-Key',
-    { headers: { 'retry-after': '2' } },
   )
 
 /** Tells whether the broker confirmed in time; without the promise the sweep will publish it, later than that. */

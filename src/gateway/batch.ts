@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { checkBodyHead, readBody, readLines } from '../http/body.ts'
 import { BODY_LIMIT_BYTES, mediaTypeOf, parseInput, parseJsonText, refuseFlaws } from '../http/input.ts'
-import { Problem, problemBody, problemSchema } from '../http/problem.ts'
+import { Problem, problemBody, problemSchema, unavailable } from '../http/problem.ts'
 import { type Call, type Route, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
 import type { AcceptTask } from './accepting.ts'
@@ -88,8 +88,7 @@ function createItemAnswerer({ accept, rules, isOutage }: BatchRoutesOptions, cal
   let gone: unknown
   const problemOf = (error: unknown): Problem => {
     if (error instanceof Problem) return error
-    if (isOutage(error))
-      return new Problem('unavailable', 'the database does not answer; repeat this item with its key', { cause: error })
+    if (isOutage(error)) return unavailable('the database does not answer; repeat this item with its key', error)
     return new Problem('internal', 'something of ours failed; repeat this item with its key', { cause: error })
   }
   return async (item: Item, index: number): Promise<BatchAnswerItem> => {

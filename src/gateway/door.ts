@@ -17,15 +17,15 @@ export function enter(admit: Admit, task: NewTask): Standing {
   if (admitted.isAdmitted) return admitted.standing
   const { standing, retryAfterSeconds } = admitted
   const { queue, backlog, limit, sharePerSecond } = standing
-  const retryAfter = { 'retry-after': String(retryAfterSeconds) }
   // The database has not answered for long: that is our trouble and not the client's.
   if (backlog === undefined) {
-    throw new Problem('unavailable', `how deep queue ${queue} is cannot be known now`, { headers: retryAfter })
+    throw new Problem('unavailable', `how deep queue ${queue} is cannot be known now`, { retryAfterSeconds })
   }
   const depth = `${backlog} tasks wait, the limit is ${limit}`
   throw new Problem('queue-full', `queue ${queue} is full for you: ${depth}, and you ask for more than your share`, {
-    headers: { ...retryAfter, ...rateLimitHeaders(standing, retryAfterSeconds) },
-    members: { queue, backlog, limit, sharePerSecond: rounded(sharePerSecond), retryAfterSeconds },
+    headers: rateLimitHeaders(standing, retryAfterSeconds),
+    retryAfterSeconds,
+    members: { queue, backlog, limit, sharePerSecond: rounded(sharePerSecond) },
   })
 }
 

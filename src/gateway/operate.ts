@@ -5,6 +5,7 @@ import { isUuid } from '../core/uuid.ts'
 import { viewerOf } from '../http/auth.ts'
 import { parseInput, readOptionalJson } from '../http/input.ts'
 import { Problem } from '../http/problem.ts'
+import { retryAfter } from '../http/retry-after.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
 import { cancelTask } from '../store/moves/cancel.ts'
@@ -71,7 +72,7 @@ async function operated(
   const statusUrl = statusUrlOf(id)
   return {
     status: 202,
-    headers: { location: statusUrl, 'retry-after': '1' },
+    headers: { location: statusUrl, ...retryAfter(1).headers },
     body: { id, status, statusUrl, requestId: call.requestId },
   }
 }

@@ -4,6 +4,7 @@ import type { NewTask } from '../core/new-task.ts'
 import { parseInput, readJson } from '../http/input.ts'
 import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
+import { retryAfter } from '../http/retry-after.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
@@ -105,7 +106,7 @@ async function submitted(
   return (
     (await waited(options, call, body.id, headers)) ?? {
       status: 202,
-      headers: { ...headers, ...preferenceApplied(call), 'retry-after': String(secondsUntil(task)) },
+      headers: { ...headers, ...preferenceApplied(call), ...retryAfter(secondsUntil(task)).headers },
       body,
     }
   )
@@ -136,7 +137,7 @@ function preferenceApplied(call: Call): Record<string, string> {
 
 function secondsUntil({ runAt, delayMs }: NewTask): number {
   const ms = runAt === null ? (delayMs ?? 0) : Date.parse(runAt) - Date.now()
-  return Math.max(1, Math.ceil(ms / 1_000))
+  return ms / 1_000
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { storableText } from '../core/storable.ts'
+import { retryAfter } from './retry-after.ts'
 
 export const PROBLEMS = {
   'malformed-request': {
@@ -94,6 +95,8 @@ export interface PointedError {
 export interface ProblemExtras {
   readonly errors?: readonly PointedError[]
   readonly headers?: Readonly<Record<string, string>>
+  /** When to come again: told in the header and in the body. */
+  readonly retryAfterSeconds?: number
   /** Further members of the answer, as RFC 9457 allows for a kind of problem. */
   readonly members?: Readonly<Record<string, unknown>>
   readonly cause?: unknown
@@ -110,7 +113,7 @@ export class Problem extends Error {
   constructor(
     slug: ProblemSlug,
     detail: string,
-    { errors = [], headers = {}, members = {}, cause }: ProblemExtras = {},
+    { errors = [], headers = {}, retryAfterSeconds, members = {}, cause }: ProblemExtras = {},
   ) {
     super(storableText(detail, 1_000), { cause })
     this.slug = slug
@@ -118,8 +121,9 @@ export class Problem extends Error {
       pointer: storableText(pointer, 500),
       detail: storableText(text, 500),
     }))
-    this.headers = headers
-    this.members = members
+    const again = retryAfterSeconds === undefined ? undefined : retryAfter(retryAfterSeconds)
+    this.headers = { ...again?.headers, ...headers }
+    this.members = again ? { ...members, retryAfterSeconds: again.retryAfterSeconds } : members
   }
 
   get status(): number {
@@ -139,7 +143,7 @@ export const problemSchema = z.object({
   queue: z.string().optional().meta({ description: 'Of `queue-full`: the queue that is deep.' }),
   backlog: z.int().optional().meta({ description: 'Of `queue-full`: tasks that wait.' }),
   limit: z.int().optional().meta({ description: 'Of `queue-full`: the mark at which only shares come in.' }),
-  retryAfterSeconds: z.int().optional().meta({ description: 'Of `queue-full`: when to come again.' }),
+  retryAfterSeconds: z.int().optional().meta({ description: 'Of `queue-full` and `unavailable`: when to come again.' }),
   sharePerSecond: z.number().optional().meta({ description: 'Of `queue-full`: your share, tasks per second.' }),
 })
 
@@ -159,4 +163,23 @@ export function problemBody(
     ...(problem.errors.length > 0 ? { errors: [...problem.errors] } : {}),
     ...problem.members,
   }
+}
+
+/** Makes the problem that an error is for the client; nothing of the error itself is told. */
+export function problemOf(error: unknown, isOutage: (error: unknown) => boolean): Problem {
+  if (error instanceof Problem) return error
+  if (isOutage(error)) return unavailable('the database does not answer; repeat this after a while', error)
+  // What express throws of its own accord: a path that cannot be decoded.
+  if (error instanceof URIError) return new Problem('malformed-request', 'the path cannot be decoded', { cause: error })
+  return new Problem('internal', 'something of ours failed; the log has the cause under this request id', {
+    cause: error,
+  })
+}
+
+/** A database that is away is often back by then. */
+const OUTAGE_SECONDS = 2
+
+/** Makes the problem of a database that is away or does not answer in time. */
+export function unavailable(detail: string, cause?: unknown): Problem {
+  return new Problem('unavailable', detail, { retryAfterSeconds: OUTAGE_SECONDS, cause })
 }

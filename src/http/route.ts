@@ -48,6 +48,8 @@ interface RouteInput<Query extends z.ZodObject> {
   readonly scopes: readonly Scope[]
   /** It takes tasks in: whatever refuses a call of it, a missing key or a database that is away, counts as a task refused. */
   readonly takesTasks?: true
+  /** A page for people: express serves it, and its path has no parameters. */
+  readonly isPage?: true
   /** Every parameter that may stand in the query; others are answered 400. */
   readonly query?: Query
   readonly doc: RouteDoc

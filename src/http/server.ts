@@ -1,8 +1,6 @@
 /**
  * The API's server as a service: limits on how slowly and how much a client may send, problems for what is not HTTP,
  * and a stop that lets requests in flight finish.
- *
- * Wiring: `createHttpServer({ config, log, findCaller: (key) => findCaller(db, key), isOutage, routes: [...] })`
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server, type ServerResponse } from 'node:http'
@@ -12,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { SECURITY_HEADERS } from './answer.ts'
-import { createApi } from './app.ts'
+import { Api } from './api.ts'
 import { authenticateByKey, authenticateNobody, type FindCaller } from './auth.ts'
 import { Problem, type ProblemSlug, problemBody } from './problem.ts'
 import type { Route } from './route.ts'
@@ -55,7 +53,7 @@ export interface HttpServer extends Service {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { config, log, findCaller, isOutage, routes, lingerMs = 0, limits } = options
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
-  const api = createApi({ routes, authenticate, isOutage, log })
+  const api = new Api({ routes, authenticate, isOutage, log })
   let server: Server | undefined
   const lastAnswer = new WeakMap<Duplex, ServerResponse>()
 

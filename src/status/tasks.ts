@@ -5,6 +5,7 @@ import { isUuid } from '../core/uuid.ts'
 import { viewerOf } from '../http/auth.ts'
 import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
+import { retryAfter } from '../http/retry-after.ts'
 import { type Answer, type Call, type Route, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
 import { readAttempts } from '../store/reads/attempts.ts'
@@ -97,7 +98,7 @@ async function answerTask(call: Call, read: ReadTaskJson, waitForEnd: WaitForEnd
     etag,
     'cache-control': 'no-cache',
     ...(seconds > 0 ? { 'preference-applied': `wait=${seconds}` } : {}),
-    ...(isFinished(task.status) ? {} : { 'retry-after': String(secondsUntilWorthALook(task)) }),
+    ...(isFinished(task.status) ? {} : retryAfter(secondsUntilWorthALook(task)).headers),
   }
   return namesTag(call.header('if-none-match'), etag) ? { status: 304, headers } : { status: 200, headers, body: task }
 }
@@ -105,7 +106,7 @@ async function answerTask(call: Call, read: ReadTaskJson, waitForEnd: WaitForEnd
 /** A task that waits for its time is not worth a look before it; never more than a minute, for a retry may be quicker. */
 function secondsUntilWorthALook({ dueAt, status }: TaskJson): number {
   if (dueAt === null || status === 'RUNNING') return 1
-  return Math.min(60, Math.max(1, Math.ceil((Date.parse(dueAt) - Date.now()) / 1_000)))
+  return Math.min(60, (Date.parse(dueAt) - Date.now()) / 1_000)
 }
 
 function namesTag(ifNoneMatch: string | undefined, etag: string): boolean {
