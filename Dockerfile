@@ -55,7 +55,8 @@ COPY --from=system / /
 COPY --from=packages /packages/node_modules /nightshift/node_modules
 COPY --from=source /nightshift /nightshift
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    NODE_ENV=production
+    NODE_ENV=production \
+    NIGHTSHIFT_PACKS=conversation
 WORKDIR /nightshift
 USER 10001:10001
 # Node is process 1 and handles SIGTERM itself: no shell, no npm and no init stands between it and the signal.

@@ -48,7 +48,7 @@ const postgres = await startPostgres({
   settings: { max_wal_size: '4GB' },
 })
 try {
-  await migrate(postgres.url)
+  await migrate(postgres.url, [])
   const db = openDb({ url: postgres.url, poolSize: 4, name: 'bench', log: silentLog, queryTimeoutMs: 0 })
   await fill(db)
   await measureStories(db)

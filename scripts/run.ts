@@ -15,7 +15,7 @@ const PRETTY = join(ROOT, 'node_modules/pino-pretty/bin.js')
 const DEFAULTS = {
   NIGHTSHIFT_HTTP_HOST: '127.0.0.1',
   NIGHTSHIFT_AUTH: 'off',
-  NIGHTSHIFT_TRIAL_TASKS: 'on',
+  NIGHTSHIFT_PACKS: 'conversation,trial',
   NIGHTSHIFT_QUEUES: 'conversations:20,trial:10',
   NIGHTSHIFT_RETRY_LADDER: '1s,2s,4s',
 }
@@ -36,7 +36,12 @@ async function run(): Promise<number> {
     AMQP_URL: servers.amqpUrl,
   }
   try {
-    console.log(await runCommand(['migrate'], { DATABASE_URL: servers.databaseUrl }))
+    console.log(
+      await runCommand(['migrate'], {
+        DATABASE_URL: servers.databaseUrl,
+        NIGHTSHIFT_PACKS: env.NIGHTSHIFT_PACKS ?? '',
+      }),
+    )
     printHints(env.NIGHTSHIFT_HTTP_PORT ?? '8080', servers)
     return await runAll(env)
   } finally {

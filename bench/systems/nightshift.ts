@@ -25,7 +25,7 @@ const AT_ONCE = 4
 const ENV = {
   NIGHTSHIFT_AUTH: 'off',
   NIGHTSHIFT_HTTP_HOST: '127.0.0.1',
-  NIGHTSHIFT_TRIAL_TASKS: 'on',
+  NIGHTSHIFT_PACKS: 'trial',
   NIGHTSHIFT_QUEUES: `trial:${SLOTS}`,
   NIGHTSHIFT_LOG_LEVEL: 'warn',
   // The marks above which tasks are refused are out of reach: here the flood is wanted.

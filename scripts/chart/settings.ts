@@ -7,6 +7,7 @@ export const OWNED: Readonly<Record<string, string>> = {
   AMQP_URL: 'broker',
   NIGHTSHIFT_HTTP_PORT: 'api.service',
   NIGHTSHIFT_METRICS_PORT: 'api.service',
+  NIGHTSHIFT_PACKS: 'packs',
   NIGHTSHIFT_QUEUES: 'consumers.*.queues',
   NIGHTSHIFT_DB_POOL: 'api.dbPool and consumerDefaults.dbPool',
   NIGHTSHIFT_DRAIN_GRACE_SECONDS: 'consumerDefaults.longestTaskSeconds',

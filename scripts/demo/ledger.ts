@@ -19,7 +19,7 @@ const OUTCOMES = `
    group by 1`
 
 const FRIENDSHIPS = `
-  select user_id, score, status, conversations from friendship_status where starts_with(user_id, $1)`
+  select user_id, score, status, conversations from conversation.friendship_status where starts_with(user_id, $1)`
 
 /** Opens a connection of its own. */
 export function openLedger(databaseUrl: string): Ledger {

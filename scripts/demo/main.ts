@@ -65,9 +65,9 @@ async function demo(): Promise<boolean> {
     NIGHTSHIFT_HTTP_HOST: '127.0.0.1',
     NIGHTSHIFT_HTTP_PORT: '0',
     NIGHTSHIFT_METRICS_PORT: '0',
+    NIGHTSHIFT_PACKS: 'conversation,trial',
     NIGHTSHIFT_QUEUES: 'conversations:20,trial:10',
     NIGHTSHIFT_RETRY_LADDER: '1s,2s,4s',
-    NIGHTSHIFT_TRIAL_TASKS: 'on',
   }
   print((await runCommand(['migrate'], env)).split('\n').at(-1) ?? '')
   const key = await runCommand(['key', 'create', '--client', run, '--scopes', 'submit,read'], env)

@@ -67,7 +67,7 @@ async function story({ api, consumer, env, commit, log }: Story): Promise<void> 
     log(`ok  migrate: ${migrated.trim().split('\n').at(-1)}`)
     const key = (await command(api, 'key', 'create', '--client', 'smoke', '--scopes', 'submit,read,operate')).trim()
 
-    const shared = { NIGHTSHIFT_HTTP_HOST: '127.0.0.1', NIGHTSHIFT_TRIAL_TASKS: 'on' }
+    const shared = { NIGHTSHIFT_HTTP_HOST: '127.0.0.1', NIGHTSHIFT_PACKS: 'conversation,trial' }
     const ports = { NIGHTSHIFT_HTTP_PORT: String(httpPort), NIGHTSHIFT_METRICS_PORT: String(apiMetrics) }
     const gateway = await start(api, 'api', { ...shared, ...ports })
     await until(gateway, 'the api to be ready', async () => (await get(httpPort, '/health/ready')).ok)

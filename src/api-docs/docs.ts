@@ -1,7 +1,7 @@
 /** `/openapi.json` and `/docs`. Made once, when the routes are known. */
 
-import type { Contracts } from 'nightshift-tasks'
 import { z } from 'zod'
+import type { Contracts } from '../core/task-types.ts'
 import { type Route, route } from '../http/route.ts'
 import { DOCS_CSP, docsPage } from './docs-page.ts'
 import { openApiOf } from './openapi.ts'

@@ -3,8 +3,8 @@
  * say nothing else than what happens.
  */
 
-import type { Contracts } from 'nightshift-tasks'
 import { z } from 'zod'
+import type { Contracts } from '../core/task-types.ts'
 import { PROBLEMS, type ProblemSlug, problemSchema } from '../http/problem.ts'
 import type { AnswerDoc, NamedSchema, Route } from '../http/route.ts'
 

@@ -2,7 +2,6 @@
  * Everything that exists on the broker, as data. Only arguments that RabbitMQ 3.10 to 4.3 all accept; the version is in
  * the queue's name, because arguments of an existing queue cannot change: a new shape is a new name beside the old one.
  */
-import { durationLabel } from 'nightshift-tasks'
 import type { Log } from '../runtime/log.ts'
 import type { Session } from './session.ts'
 
@@ -24,9 +23,14 @@ export interface Topology {
   readonly queues: readonly QueueDeclaration[]
 }
 
-/** Names the work queue of a queue: `conversations` -> `nightshift.task.conversations.v1`. */
+/** Names the work queue of a queue: `mail` -> `nightshift.task.mail.v1`. */
 export function workQueue(queue: string): string {
   return `nightshift.task.${queue}.v1`
+}
+
+/** Writes milliseconds as seconds when they are whole seconds, else as milliseconds: `60s`, `1500ms`. */
+function durationLabel(ms: number): string {
+  return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`
 }
 
 /** Names the exchange and key by which a message reaches its work queue now, or after waiting on a rung. */

@@ -4,9 +4,9 @@ import { topologyOf } from '../broker/topology.ts'
 import { examine } from '../doctor/doctor.ts'
 import { countLevels, type Finding, type Level } from '../doctor/finding.ts'
 import { connectionsOf } from '../roles/connections.ts'
-import { queuesOf, rungsOf } from '../roles/rungs.ts'
+import { queuesOf, rungsOf, slotsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'
-import { contractsFor } from '../types/contracts.ts'
+import { loadPacks } from '../types/packs.ts'
 import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
 
 const NEEDED = [
@@ -15,7 +15,7 @@ const NEEDED = [
   'managementUrl',
   'queues',
   'retryLadderMs',
-  'trialTasks',
+  'packs',
   'dbPool',
   'drainGraceSeconds',
   'maxReplicas',
@@ -54,16 +54,18 @@ It reads the settings of the consumers: NIGHTSHIFT_QUEUES, NIGHTSHIFT_DRAIN_GRAC
 
 async function examination(): Promise<readonly Finding[]> {
   const config = readConfig(process.env, NEEDED)
-  const contracts = contractsFor(config.trialTasks === 'on')
+  const { contracts, schemas } = await loadPacks(config.packs)
+  const slots = slotsOf(contracts, config.queues)
   const { amqpUrl, managementUrl } = config
   return withDatabase({ name: 'doctor', poolSize: 2 }, (db) =>
     examine({
       db,
+      schemas,
       amqpUrl,
       management: managementUrl === undefined ? undefined : createManagement(managementUrl, amqpUrl),
-      topology: topologyOf(queuesOf(contracts, config.queues), rungsOf(contracts, config.retryLadderMs)),
+      topology: topologyOf(queuesOf(contracts, slots), rungsOf(contracts, config.retryLadderMs)),
       contracts,
-      worked: [...config.queues.keys()],
+      worked: [...slots.keys()],
       drainGraceSeconds: config.drainGraceSeconds,
       maxReplicas: config.maxReplicas,
       connectionsOf: connectionsOf(config.dbPool),

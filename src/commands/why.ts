@@ -1,6 +1,7 @@
 /** `nightshift why <id>`: tells what became of a request, in a terminal. */
+import { keyedTasksOf } from '../core/task-types.ts'
 import { readConfig } from '../runtime/config.ts'
-import { contractsFor, keyedTasksOf } from '../types/contracts.ts'
+import { loadPacks } from '../types/packs.ts'
 import { type StoryJson, tellStory } from '../why/story.ts'
 import type { TimelineEvent } from '../why/timeline.ts'
 import { durationWords } from '../why/words.ts'
@@ -9,7 +10,7 @@ import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
 /** So many tasks are told event by event; of the others the sentence alone. */
 const MOST_TOLD = 10
 
-const NEEDED = ['resultTtlMs', 'taskRetentionMs'] as const
+const NEEDED = ['packs', 'resultTtlMs', 'taskRetentionMs'] as const
 
 export const define: Define = (nightshift) => {
   nightshift
@@ -35,9 +36,8 @@ Examples:
 }
 
 async function tell(id: string, json: boolean): Promise<void> {
-  const { resultTtlMs, taskRetentionMs } = readConfig(process.env, NEEDED)
-  // With the task types for trying out, whether or not they are on here: they may have been.
-  const keyedTasks = keyedTasksOf(contractsFor(true))
+  const { packs, resultTtlMs, taskRetentionMs } = readConfig(process.env, NEEDED)
+  const keyedTasks = keyedTasksOf((await loadPacks(packs)).contracts)
   const story = await withDatabase({ name: 'why', poolSize: 4, queryTimeoutMs: 30_000 }, (db) =>
     tellStory({ db, resultTtlMs, keyedTasks }, 'everybody', id),
   )

@@ -3,9 +3,9 @@
  * delivery that was claimed is never given back to the broker, one that was not is.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Handlers } from 'nightshift-tasks'
 import type { Delivery } from '../broker/subscription.ts'
 import { decodeWakeUp, type WakeUp } from '../core/message.ts'
+import type { Handlers } from '../core/task-types.ts'
 import { type Batcher, createBatcher } from '../runtime/batch.ts'
 import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'

@@ -3,14 +3,16 @@
  * alive; a lost lease drops the broker session, and a new life begins under a new id.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Aborted, type Handlers } from 'nightshift-tasks'
+import { Aborted } from 'nightshift-tasks'
 import { createLink, type Link, type Session } from '../broker/session.ts'
 import { type Delivery, type Subscription, subscribe } from '../broker/subscription.ts'
 import { declareTopology, type Topology } from '../broker/topology.ts'
+import type { Handlers, PackSchema } from '../core/task-types.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { aborted } from '../runtime/wait.ts'
 import type { Db } from '../store/db.ts'
+import { missingMigrations } from '../store/migrate.ts'
 import { type EndOfLife, endLife } from '../store/moves/hand-back.ts'
 import { type Attempts, createAttempts } from './attempt.ts'
 import { createGate, type Gate } from './gate.ts'
@@ -24,6 +26,8 @@ export interface ConsumerOptions {
   /** Queue to slots: how many of its tasks run in parallel here. */
   readonly queues: ReadonlyMap<string, number>
   readonly handlers: Handlers
+  /** Of the packs: no life begins before they are migrated, or handlers would fail for want of their tables. */
+  readonly schemas: readonly PackSchema[]
   readonly ladderMs: readonly number[]
   readonly leaseSeconds: number
   readonly drainGraceSeconds: number
@@ -93,7 +97,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   async function beginWork(gate: Gate): Promise<Work> {
-    const { leaseDb, name, version, leaseSeconds } = options
+    const { leaseDb, schemas, name, version, leaseSeconds } = options
+    const missing = await missingMigrations(leaseDb, schemas)
+    if (missing.length > 0) throw new Error(`the schema lacks ${missing.join(', ')}: run \`nightshift migrate\``)
     const tasks = [...options.handlers.keys()]
     const life = await openLife({ db: leaseDb, name, version, queues, tasks, leaseSeconds, log })
     const attempts = createAttempts({ ...options, life, gate, draining: draining.signal })

@@ -1,5 +1,5 @@
 /** Runs one claimed attempt: the handler, its deadline, and what its end means. Never rejects. */
-import { Aborted, type Handler, type HandlerContext, NotBefore } from 'nightshift-tasks'
+import { Aborted, type Handler, type HandlerContext, isAborted, isNotBefore } from 'nightshift-tasks'
 import { failureOf, fingerprintOf } from '../core/failure.ts'
 import { verdictOf } from '../core/retry.ts'
 import { storableJson } from '../core/storable.ts'
@@ -72,7 +72,7 @@ function endOf({ task, handler, ladderMs }: RunOptions, ended: Ended, thrown: un
   if (thrown instanceof OurOutage) {
     return { ...ended, next: 'PENDING', error: failureOf(thrown), delayMs: 1_000 + Math.random() * 4_000 }
   }
-  if (thrown instanceof Aborted && why === undefined) return 'given_up'
+  if (isAborted(thrown) && why === undefined) return 'given_up'
   const error = failureOf(why === 'deadline' ? stop : thrown)
   const fingerprint = fingerprintOf(error)
   const verdict = verdictOf(thrown, task.failures + 1, handler.contract.ladderMs ?? ladderMs, task.maxAttempts)
@@ -83,7 +83,7 @@ function endOf({ task, handler, ladderMs }: RunOptions, ended: Ended, thrown: un
     error,
     fingerprint,
     delayMs: Math.round(verdict.delayMs),
-    onRung: verdict.next === 'rung' && !(thrown instanceof NotBefore),
+    onRung: verdict.next === 'rung' && !isNotBefore(thrown),
   }
 }
 

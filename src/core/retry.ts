@@ -1,5 +1,5 @@
 /** What follows a failed attempt: the next rung, a moment asked for, or the end. Pure. */
-import { NonRetryable, NotBefore } from 'nightshift-tasks'
+import { isNonRetryable, isNotBefore } from 'nightshift-tasks'
 
 /** From the second death on a task runs by itself; this many deaths end it. Two of them were then alone. */
 export const DEATHS_BEFORE_ALONE = 2
@@ -24,10 +24,10 @@ export function verdictOf(
   ladderMs: readonly number[],
   maxAttempts: number | null,
 ): Verdict {
-  if (thrown instanceof NonRetryable) return { next: 'failed', reason: 'non_retryable' }
+  if (isNonRetryable(thrown)) return { next: 'failed', reason: 'non_retryable' }
   const rung = ladderMs[Math.min(failures, ladderMs.length) - 1]
   if (failures >= (maxAttempts ?? ladderMs.length + 1)) return { next: 'failed', reason: 'failures' }
-  if (thrown instanceof NotBefore) return { next: 'not_before', delayMs: thrown.delayMs }
+  if (isNotBefore(thrown)) return { next: 'not_before', delayMs: thrown.delayMs }
   if (rung === undefined) return { next: 'not_before', delayMs: 0 }
   return { next: 'rung', delayMs: rung }
 }

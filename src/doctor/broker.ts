@@ -1,9 +1,9 @@
 /** Looks at the broker by both of its doors: AMQP, and the management API where it is given. */
 
-import type { Contracts } from 'nightshift-tasks'
 import { inspectBroker } from '../broker/inspection.ts'
 import type { Management } from '../broker/management.ts'
 import { type Topology, workQueue } from '../broker/topology.ts'
+import type { Contracts } from '../core/task-types.ts'
 import { type Finding, notChecked, problem } from './finding.ts'
 import {
   checkBrokerClock,

@@ -1,8 +1,8 @@
 /** What only RabbitMQ's management API tells: policies, counts, consumer timeouts, the clock. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Contracts } from 'nightshift-tasks'
 import type { Management, QueueFacts } from '../broker/management.ts'
 import { type Topology, workQueue } from '../broker/topology.ts'
+import type { Contracts } from '../core/task-types.ts'
 import { CHECKS } from './checks.ts'
 import { judgeClock } from './clock.ts'
 import { type Finding, notChecked, ok, problem } from './finding.ts'

@@ -1,6 +1,7 @@
 /** Whether PostgreSQL keeps what it commits, has room for everybody, and has the schema that is needed. */
+import type { PackSchema } from '../core/task-types.ts'
 import type { Db } from '../store/db.ts'
-import { isMigrated, newestMigration } from '../store/migrate.ts'
+import { missingMigrations, neededMigrations } from '../store/migrate.ts'
 import { type ServerFacts, serverFacts } from '../store/reads/server-facts.ts'
 import { apisAlive } from '../store/upkeep/api-processes.ts'
 import { partitionsAhead } from '../store/upkeep/partitions.ts'
@@ -8,6 +9,8 @@ import { type Finding, notChecked, ok, problem, warning } from './finding.ts'
 
 export interface PostgresPatient {
   readonly db: Db
+  /** Of the packs: they must be migrated too. */
+  readonly schemas: readonly PackSchema[]
   readonly maxReplicas: number | undefined
   /** The most connections that one process of a role opens. */
   readonly connectionsOf: { readonly api: number; readonly consumer: number }
@@ -52,10 +55,11 @@ function durabilityOf({ fsync, fullPageWrites, synchronousCommit, hasStandbys }:
 }
 
 async function schemaOf(patient: PostgresPatient, facts: ServerFacts): Promise<Finding[]> {
-  if (!(await isMigrated(patient.db))) {
+  const missing = await missingMigrations(patient.db, patient.schemas)
+  if (missing.length > 0) {
     const fix = 'Run `nightshift migrate`, then the doctor again.'
     return [
-      problem('migrations', `the schema is older than this version, which needs ${newestMigration()}`),
+      problem('migrations', `the schema is older than this version, which needs ${missing.join(', ')}`),
       notChecked('partitions', 'the schema is too old to be looked at', fix),
       notChecked('connections', 'the schema is too old to count the api processes', fix),
     ]
@@ -64,7 +68,7 @@ async function schemaOf(patient: PostgresPatient, facts: ServerFacts): Promise<F
   const partitions = `the partitions reach ${days < 0 ? 'not even to today' : `${days} days ahead`}`
   const judge = days < 1 ? problem : days < FEW_DAYS ? warning : ok
   return [
-    ok('migrations', `the schema has ${newestMigration()}`),
+    ok('migrations', `the schema has ${neededMigrations(patient.schemas).join(', ')}`),
     judge('partitions', partitions),
     connectionsOf(patient, facts, Math.max(1, await apisAlive(patient.db))),
   ]

@@ -1,5 +1,5 @@
 /** Whether the work in hand fits the processes: somebody works on every queue, and stopping leaves room for the longest task. */
-import type { Contracts } from 'nightshift-tasks'
+import type { Contracts } from '../core/task-types.ts'
 import type { Db } from '../store/db.ts'
 import { consumersAlive } from '../store/reads/consumers.ts'
 import { queueHealth } from '../store/reads/queues.ts'

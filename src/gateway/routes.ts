@@ -1,9 +1,10 @@
 /**
  * All routes of the gateway.
  *
- * Wiring: `createGatewayRoutes({ db, acceptor, rules: { contracts, queues, newId, taskRetentionMs }, acceptMode,
- * waitForEnd: waiter.waitForEnd, readTask: taskReader })`
+ * Wiring: `createGatewayRoutes({ db, acceptor, rules: { contracts, queues, newId, taskRetentionMs }, packRoutes,
+ * acceptMode, waitForEnd: waiter.waitForEnd, readTask: taskReader })`
  */
+import type { PackRoute } from 'nightshift-tasks'
 import type { WaitForEnd } from '../http/prefer.ts'
 import type { Call, Route } from '../http/route.ts'
 import { type Db, isOutage } from '../store/db.ts'
@@ -19,6 +20,7 @@ export interface GatewayOptions {
   readonly db: Db
   readonly acceptor: Acceptor
   readonly rules: SubmissionRules
+  readonly packRoutes: readonly PackRoute[]
   readonly acceptMode: 'durable' | 'confirmed'
   readonly admit: Admit
   readonly waitForEnd: WaitForEnd
@@ -30,6 +32,7 @@ export function createGatewayRoutes({
   db,
   acceptor,
   rules,
+  packRoutes,
   acceptMode,
   admit,
   waitForEnd,
@@ -37,7 +40,7 @@ export function createGatewayRoutes({
 }: GatewayOptions): Route[] {
   const accept = createAccepting({ acceptor, acceptMode, admit })
   return [
-    ...createTaskRoutes({ accept, rules, waitForEnd, readTask }),
+    ...createTaskRoutes({ accept, rules, packRoutes, waitForEnd, readTask }),
     ...createBatchRoutes({ accept, rules, isOutage }),
     ...createOperateRoutes(db),
   ]

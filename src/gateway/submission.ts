@@ -3,11 +3,12 @@
  * route that submits goes through here, so the same task is the same task by whichever route it came.
  */
 import { createHash } from 'node:crypto'
-import { type Contract, type Contracts, parseDuration } from 'nightshift-tasks'
+import { type Contract, parseDuration } from 'nightshift-tasks'
 import { hashOf } from '../core/canonical.ts'
 import { closeWords } from '../core/nearest.ts'
 import type { NewTask } from '../core/new-task.ts'
 import { textFlaw } from '../core/storable.ts'
+import type { Contracts } from '../core/task-types.ts'
 import type { Call } from '../http/call.ts'
 import { invalid, parseInput } from '../http/input.ts'
 import type { PointedError } from '../http/problem.ts'

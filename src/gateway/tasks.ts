@@ -1,5 +1,5 @@
-/** `POST /api/v1/tasks` and `POST /api/v1/conversations/end`: one task, answered 202 after its commit. */
-
+/** `POST /api/v1/tasks`, and the routes of the packs: one task, answered 202 after its commit. */
+import type { PackRoute } from 'nightshift-tasks'
 import type { NewTask } from '../core/new-task.ts'
 import { parseInput, readJson } from '../http/input.ts'
 import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
@@ -16,12 +16,12 @@ import { newTaskOf, type SubmissionRules } from './submission.ts'
 export interface TaskRoutesOptions {
   readonly accept: AcceptTask
   readonly rules: SubmissionRules
+  /** Each submits one task type, whose contract is among those of `rules`. */
+  readonly packRoutes: readonly PackRoute[]
   readonly waitForEnd: WaitForEnd
   /** Reads a task as `GET /api/v1/tasks/{id}` answers it, for `Prefer: wait`. */
   readonly readTask: (call: Call, id: string) => Promise<object | undefined>
 }
-
-const CONVERSATION_ENDED = 'conversation.ended'
 
 const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
   tag: 'Tasks',
@@ -55,7 +55,7 @@ const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
   ],
 }
 
-/** Makes the routes; the second exists when `conversation.ended` is among the contracts. */
+/** Makes the routes. */
 export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
   const submit = route({
     method: 'post',
@@ -69,21 +69,24 @@ export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
     },
     answer: (call) => submitted(options, call, (body) => parseInput(submissionSchema, body), '/payload'),
   })
-  if (!options.rules.contracts.has(CONVERSATION_ENDED)) return [submit]
-  const conversation = route({
-    method: 'post',
-    path: '/api/v1/conversations/end',
+  return [submit, ...options.packRoutes.map((one) => packRoute(options, one))]
+}
+
+/** A route of a pack takes the payload as the body. */
+function packRoute(options: TaskRoutesOptions, { method, path, task, summary, description }: PackRoute): Route {
+  return route({
+    method,
+    path,
     scopes: ['submit'],
     takesTasks: true,
     doc: {
       ...DOC,
-      summary: 'Tell that a conversation has ended',
-      description: `The same as submitting \`${CONVERSATION_ENDED}\` with this body as its payload.`,
-      body: { types: ['application/json'], schema: `payload.${CONVERSATION_ENDED}`, required: true },
+      summary,
+      description: description ?? `The same as submitting \`${task}\` with this body as its payload.`,
+      body: { types: ['application/json'], schema: `payload.${task}`, required: true },
     },
-    answer: (call) => submitted(options, call, (payload) => ({ name: CONVERSATION_ENDED, payload }), ''),
+    answer: (call) => submitted(options, call, (payload) => ({ name: task, payload }), ''),
   })
-  return [submit, conversation]
 }
 
 async function submitted(

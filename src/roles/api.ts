@@ -6,6 +6,7 @@ import { withDocs } from '../api-docs/docs.ts'
 import { createDepthProbe } from '../broker/depth.ts'
 import { createPublisher } from '../broker/publisher.ts'
 import { topologyOf } from '../broker/topology.ts'
+import { keyedTasksOf } from '../core/task-types.ts'
 import { createCheckup } from '../doctor/checkup.ts'
 import { createAcceptor } from '../gateway/acceptor.ts'
 import type { Admit } from '../gateway/door.ts'
@@ -35,11 +36,11 @@ import { findCaller } from '../store/api-keys.ts'
 import { isOutage, openDb } from '../store/db.ts'
 import { finishedAmong } from '../store/reads/tasks.ts'
 import { createIdClock } from '../store/task-ids.ts'
-import { contractsFor, keyedTasksOf } from '../types/contracts.ts'
+import { refuseShadows, type TaskTypes } from '../types/packs.ts'
 import { createRequestRoutes } from '../why/requests.ts'
 import { ACCEPT_POOL, connectionsOf } from './connections.ts'
 import { firstFiguresOfApi } from './first-figures.ts'
-import { queuesOf, rungsOf } from './rungs.ts'
+import { queuesOf, rungsOf, slotsOf } from './rungs.ts'
 
 export interface BuiltApi {
   readonly services: readonly Service[]
@@ -52,9 +53,10 @@ export interface BuiltApi {
 const UNVOUCHED = '(unvouched)'
 
 /** Puts an api together; nothing connects before it is started. */
-export function buildApi(config: Config, log: Log): BuiltApi {
-  const contracts = contractsFor(config.trialTasks === 'on')
-  const queues = queuesOf(contracts, config.queues)
+export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
+  const { contracts, schemas } = types
+  const slots = slotsOf(contracts, config.queues)
+  const queues = queuesOf(contracts, slots)
   const { databaseUrl: url, resultTtlMs, taskRetentionMs, leaseSeconds } = config
   const acceptDb = openDb({ url, log, poolSize: ACCEPT_POOL, name: 'api accept', label: 'accept', isByKey: true })
   const db = openDb({ url, log, poolSize: config.dbPool, name: 'api', label: 'api' })
@@ -77,7 +79,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     depth,
     publisher,
     queues,
-    slotsPerConsumer: config.queues,
+    slotsPerConsumer: slots,
     name: config.consumerName,
     log,
   })
@@ -116,14 +118,19 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       db,
       acceptor,
       rules: { contracts, queues: new Set(queues), newId: clock.newId, taskRetentionMs },
+      packRoutes: types.routes,
       acceptMode: config.acceptMode,
       admit,
       waitForEnd: waiter.waitForEnd,
       readTask,
     }),
-    ...createStatusRoutes({ db, resultTtlMs, readTask, waitForEnd: waiter.waitForEnd, broker }),
+    ...createStatusRoutes({ db, schemas, resultTtlMs, readTask, waitForEnd: waiter.waitForEnd, broker }),
     ...createRequestRoutes(storyOptions),
   ]
+  refuseShadows(
+    types,
+    routes.map(({ path }) => path),
+  )
   const http = createHttpServer({
     config,
     log,
@@ -133,7 +140,7 @@ export function buildApi(config: Config, log: Log): BuiltApi {
     lingerMs: 1_000,
   })
   const { maxReplicas, dbPool } = config
-  const checkup = createCheckup({ db, maxReplicas, connectionsOf: connectionsOf(dbPool) }, log)
+  const checkup = createCheckup({ db, schemas, maxReplicas, connectionsOf: connectionsOf(dbPool) }, log)
   const pools: Service = {
     name: 'api pools',
     start: async () => undefined,
@@ -164,6 +171,6 @@ export function buildApi(config: Config, log: Log): BuiltApi {
       http,
     ],
     pages: new Map([['/scaling', createScalingPage(queues, createFigures({ db, depth, queues }))]]),
-    ready: async () => ({ ...(await readinessOf(db)), findings: checkup.findings }),
+    ready: async () => ({ ...(await readinessOf(db, schemas)), findings: checkup.findings }),
   }
 }

@@ -1,6 +1,4 @@
 /** The consumer role: leases, subscriptions and handlers. It serves only its metrics and health. */
-
-import type { Handlers } from 'nightshift-tasks'
 import { topologyOf } from '../broker/topology.ts'
 import { createConsumer } from '../consumer/consumer.ts'
 import { createWatchdog } from '../consumer/watchdog.ts'
@@ -12,10 +10,11 @@ import { metrics } from '../runtime/metrics.ts'
 import type { Readiness } from '../runtime/metrics-server.ts'
 import type { Service } from '../runtime/service.ts'
 import { openDb } from '../store/db.ts'
-import { handlersFor } from '../types/handlers.ts'
+import { loadHandlers } from '../types/handlers.ts'
+import type { TaskTypes } from '../types/packs.ts'
 import { CLAIMS_POOL, LEASE_POOL } from './connections.ts'
 import { firstFiguresOfConsumer } from './first-figures.ts'
-import { rungsOf } from './rungs.ts'
+import { rungsOf, slotsOf } from './rungs.ts'
 
 export interface BuiltConsumer {
   readonly services: readonly Service[]
@@ -23,10 +22,11 @@ export interface BuiltConsumer {
   ready(): Promise<Readiness>
 }
 
-/** Puts a consumer together; nothing connects before it is started. */
-export function buildConsumer(config: Config, log: Log): BuiltConsumer {
-  const handlers: Handlers = handlersFor(config.trialTasks === 'on')
-  const contracts = new Map([...handlers].map(([name, { contract }]) => [name, contract]))
+/** Loads the handlers and puts a consumer together; nothing connects before it is started. */
+export async function buildConsumer(config: Config, types: TaskTypes, log: Log): Promise<BuiltConsumer> {
+  const { contracts, schemas } = types
+  const handlers = await loadHandlers(types)
+  const queues = slotsOf(contracts, config.queues)
   const name = config.consumerName
   const open = { url: config.databaseUrl, log }
   // Three pools, so that none of the three can be kept waiting by another: the lease, claims and settles, transactions.
@@ -51,9 +51,10 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
     name,
     version: VERSION,
     amqpUrl: config.amqpUrl,
-    topology: topologyOf(config.queues.keys(), rungs),
-    queues: config.queues,
+    topology: topologyOf(queues.keys(), rungs),
+    queues,
     handlers,
+    schemas,
     ladderMs: config.retryLadderMs,
     leaseSeconds: config.leaseSeconds,
     drainGraceSeconds: config.drainGraceSeconds,
@@ -67,7 +68,7 @@ export function buildConsumer(config: Config, log: Log): BuiltConsumer {
     start: async () => undefined,
     stop: async () => void (await Promise.all([db.close(), leaseDb.close(), effectsDb.close()])),
   }
-  firstFiguresOfConsumer(config, contracts.keys(), rungs)
+  firstFiguresOfConsumer(queues, contracts.keys(), rungs)
   whenAsked(() => metrics.brokerReady.set({ connection: 'consume' }, consumer.link.state === 'ready' ? 1 : 0))
   return {
     services: [pools, createWatchdog(config.leaseSeconds), consumer],

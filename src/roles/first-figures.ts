@@ -25,8 +25,12 @@ export function firstFiguresOfApi(config: Config, taskNames: Iterable<string>): 
   for (const task of taskNames) metrics.deadLettered.inc({ task }, 0)
 }
 
-export function firstFiguresOfConsumer(config: Config, taskNames: Iterable<string>, rungsMs: readonly number[]): void {
-  for (const [queue, slots] of config.queues) {
+export function firstFiguresOfConsumer(
+  queues: ReadonlyMap<string, number>,
+  taskNames: Iterable<string>,
+  rungsMs: readonly number[],
+): void {
+  for (const [queue, slots] of queues) {
     metrics.slots.set({ queue }, slots)
     for (const gauge of [metrics.inFlight, metrics.queueUnacked]) gauge.set({ queue }, 0)
     for (const counter of [metrics.deliveriesAcked, metrics.deliveriesNacked]) counter.inc({ queue }, 0)

@@ -3,6 +3,7 @@ import type { Config } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
 import { createMetricsServer, type Readiness } from '../runtime/metrics-server.ts'
 import { runUntilSignal, type Service } from '../runtime/service.ts'
+import { loadPacks } from '../types/packs.ts'
 import { showBuild } from './first-figures.ts'
 
 export const ROLES = ['api', 'consumer', 'all'] as const
@@ -14,9 +15,12 @@ const STOP_MARGIN_SECONDS = 15
 /** Runs until SIGTERM or SIGINT. */
 export async function runRole(role: Role, config: Config, log: Log): Promise<number> {
   showBuild(role)
+  const types = await loadPacks(config.packs)
+  if (types.packs.length === 0)
+    log.warn({}, 'no pack is loaded, so no task type is known: NIGHTSHIFT_PACKS names packs')
   // Loaded by role, so that an api never loads a handler.
-  const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, log)
-  const consumer = role === 'api' ? undefined : (await import('./consumer.ts')).buildConsumer(config, log)
+  const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, types, log)
+  const consumer = role === 'api' ? undefined : await (await import('./consumer.ts')).buildConsumer(config, types, log)
   const ready = async (): Promise<Readiness> => {
     const parts = (await Promise.all([api?.ready(), consumer?.ready()])).filter((part) => part !== undefined)
     return {

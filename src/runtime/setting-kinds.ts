@@ -1,5 +1,5 @@
 /** What a setting is, and the kinds of values that settings have: how each is read, and what is said when it is wrong. */
-import { checkLadder, parseDuration, QUEUE_PATTERN } from 'nightshift-tasks'
+import { parseDuration, parseLadder, QUEUE_PATTERN } from 'nightshift-tasks'
 
 export interface Setting<Value> {
   /** The environment variable. `<NAME>_FILE` may name a file that holds the value instead. */
@@ -56,11 +56,7 @@ export const durationBetween =
 
 export function ladder(text: string): readonly number[] {
   try {
-    const rungs = text.split(',').map((rung) => parseDuration(rung.trim()))
-    checkLadder(rungs, (what) => {
-      throw new Error(what)
-    })
-    return rungs
+    return parseLadder(text.split(',').map((rung) => rung.trim()))
   } catch (error) {
     throw new Error(`must be durations joined by commas, such as 1m,5m,30m: ${(error as Error).message}`)
   }
@@ -72,12 +68,24 @@ export function queueSlots(text: string): ReadonlyMap<string, number> {
     const [queue = '', count = ''] = part.trim().split(':')
     if (!QUEUE_PATTERN.test(queue) || !/^\d+$/.test(count) || Number(count) < 1 || Number(count) > 2_000) {
       throw new Error(
-        `must be queue:slots pairs joined by commas, such as conversations:20,documents:5 (slots 1-2000), not "${part}"`,
+        `must be queue:slots pairs joined by commas, such as default:20,mail:5 (slots 1-2000), not "${part}"`,
       )
     }
     slots.set(queue, Number(count))
   }
   return slots
+}
+
+const PACK_PATTERN = /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/
+
+export function packNames(text: string): readonly string[] {
+  const names = text.split(',').flatMap((name) => name.trim() || [])
+  for (const name of names) {
+    if (!PACK_PATTERN.test(name))
+      throw new Error(`must be names of packs joined by commas, such as mail, not "${name}"`)
+  }
+  if (new Set(names).size < names.length) throw new Error(`names a pack twice: "${text}"`)
+  return names
 }
 
 /** For a setting whose fallback is the empty text: what it is about is then not done. */

@@ -6,6 +6,7 @@ import {
   ladder,
   oneOf,
   optional,
+  packNames,
   queueSlots,
   type Setting,
   urlOf,
@@ -100,10 +101,10 @@ export const SETTINGS = {
   },
   queues: {
     name: 'NIGHTSHIFT_QUEUES',
-    fallback: 'conversations:20',
+    fallback: '',
     bounds: 'queue:slots, …',
-    says: 'The queues this deployment works on, and how many tasks of each one consumer process runs in parallel.',
-    parse: queueSlots,
+    says: 'The queues this deployment works on, and how many tasks of each one consumer process runs in parallel. Without it the queues that the packs name, with 20 each.',
+    parse: optional(queueSlots),
   },
   retryLadderMs: {
     name: 'NIGHTSHIFT_RETRY_LADDER',
@@ -182,12 +183,12 @@ export const SETTINGS = {
     says: 'The namespace of the consumers’ pods; without it that of the service account.',
     parse: optional(anyText),
   },
-  trialTasks: {
-    name: 'NIGHTSHIFT_TRIAL_TASKS',
-    fallback: 'off',
-    bounds: 'on, off',
-    says: 'on also loads the tasks for trying Nightshift out (trial.sleep, trial.fail, …); never in production.',
-    parse: oneOf('on', 'off'),
+  packs: {
+    name: 'NIGHTSHIFT_PACKS',
+    fallback: '',
+    bounds: 'names, …',
+    says: 'The packs whose task types exist here: `mail` is the package `nightshift-pack-mail`, `@team/mail` is itself. The same for all processes, and for `migrate`.',
+    parse: packNames,
   },
   logLevel: {
     name: 'NIGHTSHIFT_LOG_LEVEL',

@@ -4,17 +4,20 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import type { PackSchema } from '../core/task-types.ts'
 import { type Answer, type Route, route } from '../http/route.ts'
 import type { Readiness } from '../runtime/metrics-server.ts'
 import { remembered } from '../runtime/wait.ts'
 import type { Db } from '../store/db.ts'
-import { isMigrated } from '../store/migrate.ts'
+import { missingMigrations } from '../store/migrate.ts'
 import { consumersAlive } from '../store/reads/consumers.ts'
 import { databaseTime } from '../store/reads/database-time.ts'
 import { queueHealth } from '../store/reads/queues.ts'
 
 export interface HealthRoutesOptions {
   readonly db: Db
+  /** Of the packs: they must be migrated too. */
+  readonly schemas: readonly PackSchema[]
   /** Tells how this process stands with the broker; must not wait. */
   readonly broker: () => { readonly connected: boolean; readonly detail: string }
 }
@@ -43,11 +46,12 @@ const consumersSchema = z.object({
 })
 
 /** Asks whether tasks can be accepted; answers within 2 s and never throws. Also for the metrics port of the api. */
-export async function readinessOf(db: Db): Promise<Readiness> {
+export async function readinessOf(db: Db, schemas: readonly PackSchema[]): Promise<Readiness> {
   try {
     const check = async (): Promise<string> => {
       await databaseTime(db)
-      return (await isMigrated(db)) ? 'ok' : 'lacks migrations: run `nightshift migrate`'
+      const missing = await missingMigrations(db, schemas)
+      return missing.length === 0 ? 'ok' : 'lacks migrations: run `nightshift migrate`'
     }
     const slow = sleep(PATIENCE_MS, 'does not answer within 2 s', { ref: false })
     const postgresql = await Promise.race([check(), slow])
@@ -61,8 +65,8 @@ export async function readinessOf(db: Db): Promise<Readiness> {
 }
 
 /** Makes the routes. */
-export function createHealthRoutes({ db, broker }: HealthRoutesOptions): Route[] {
-  const readiness = remembered(REMEMBERED_MS, () => readinessOf(db))
+export function createHealthRoutes({ db, schemas, broker }: HealthRoutesOptions): Route[] {
+  const readiness = remembered(REMEMBERED_MS, () => readinessOf(db, schemas))
   const consumers = remembered(REMEMBERED_MS, () => consumersOf(db, broker))
   return [
     route({

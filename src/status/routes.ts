@@ -1,4 +1,5 @@
 /** Where tasks, queues and processes stand: the routes of this station. */
+import type { PackSchema } from '../core/task-types.ts'
 import type { WaitForEnd } from '../http/prefer.ts'
 import type { Route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
@@ -9,6 +10,7 @@ import { createTaskStatusRoutes, type ReadTaskJson } from './tasks.ts'
 
 export interface StatusOptions {
   readonly db: Db
+  readonly schemas: readonly PackSchema[]
   readonly resultTtlMs: number
   readonly readTask: ReadTaskJson
   readonly waitForEnd: WaitForEnd
@@ -16,11 +18,11 @@ export interface StatusOptions {
 }
 
 /** Makes the routes, in the order in which they must be matched. */
-export function createStatusRoutes({ db, resultTtlMs, readTask, waitForEnd, broker }: StatusOptions): Route[] {
+export function createStatusRoutes({ db, schemas, resultTtlMs, readTask, waitForEnd, broker }: StatusOptions): Route[] {
   return [
     ...createListRoutes(db, resultTtlMs),
     ...createTaskStatusRoutes(readTask, waitForEnd),
     ...createBurstRoutes(db),
-    ...createHealthRoutes({ db, broker }),
+    ...createHealthRoutes({ db, schemas, broker }),
   ]
 }

@@ -1,11 +1,16 @@
-/** Brings the database to the newest schema: the numbered files of `migrations/`, in order, under an advisory lock. */
+/**
+ * Brings the database to the newest schema: the numbered files of `migrations/`, in order, under an advisory lock; then
+ * those of each pack, in a schema of the pack's own.
+ */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import pg from 'pg'
+import type { PackSchema } from '../core/task-types.ts'
 import type { Queryable } from './db.ts'
 
 const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url))
+/** Names what was applied; the platform has one, and each pack one in its schema. */
 const TABLE = 'schema_migration'
 
 /**
@@ -14,7 +19,11 @@ const TABLE = 'schema_migration'
  *
  * @param log receives one line per file applied
  */
-export async function migrate(databaseUrl: string, log: (line: string) => void = () => undefined): Promise<void> {
+export async function migrate(
+  databaseUrl: string,
+  packs: readonly PackSchema[],
+  log: (line: string) => void = () => undefined,
+): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 })
   client.on('error', (error) => log(`the connection broke: ${error.message}`))
   await client.connect()
@@ -22,35 +31,80 @@ export async function migrate(databaseUrl: string, log: (line: string) => void =
     await client.query("select pg_advisory_lock(hashtext('nightshift migrate'))")
     // A lock that is waited for blocks every later query on the table, so a migration gives up early instead.
     await client.query("set lock_timeout = '5s'")
-    const applied = await runner({
-      dbClient: client,
-      dir: FOLDER,
-      direction: 'up',
-      migrationsTable: TABLE,
-      noLock: true,
-      singleTransaction: false,
-      log: () => undefined,
-    })
-    for (const migration of applied) log(`applied ${migration.name}`)
+    for (const name of await apply(client, FOLDER)) log(`applied ${name}`)
+    for (const { name: schema, folder } of packs) {
+      await ensureSchema(client, schema)
+      for (const name of await apply(client, folder, schema)) log(`applied ${schema}/${name}`)
+    }
   } finally {
     await client.end()
   }
 }
 
-/** Names the newest migration that this code knows, such as `0002_conversation`. */
-export function newestMigration(): string {
-  const names = readdirSync(FOLDER)
+/** Applies the files of a folder, those of a pack with its schema first in the search path. Names those that were applied. */
+async function apply(client: pg.Client, folder: string, schema?: string): Promise<string[]> {
+  const applied = await runner({
+    dbClient: client,
+    dir: folder,
+    direction: 'up',
+    migrationsTable: TABLE,
+    ...(schema === undefined ? {} : { schema: [schema, 'public'], migrationsSchema: schema }),
+    noLock: true,
+    singleTransaction: false,
+    log: () => undefined,
+  })
+  return applied.map(({ name }) => name)
+}
+
+/** Only when it is missing: even `if not exists` asks for the right to create one. */
+async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
+  const { rows } = await client.query<{ is: boolean }>('select to_regnamespace($1) is not null as "is"', [schema])
+  if (!rows[0]?.is) await client.query(`create schema "${schema}"`)
+}
+
+interface Needed {
+  /** `0006_running`, or of a pack `mail/0001_tables`. */
+  readonly label: string
+  readonly name: string
+  /** Of a pack; the platform's is where the connection looks first. */
+  readonly schema?: string
+}
+
+/** Lists the newest migration of the platform and of each pack. */
+function needed(packs: readonly PackSchema[]): Needed[] {
+  const name = newestIn(FOLDER)
+  const ofPacks = packs.map(({ name: schema, folder }) => {
+    const newest = newestIn(folder)
+    return { label: `${schema}/${newest}`, name: newest, schema }
+  })
+  return [{ label: name, name }, ...ofPacks]
+}
+
+function newestIn(folder: string): string {
+  const names = readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
     .sort()
   return (names.at(-1) as string).replace(/\.sql$/, '')
 }
 
-const APPLIED = { name: 'migration_applied', text: `select 1 as yes from ${TABLE} where name = $1` }
+/** Names the newest migrations that this code and its packs know: `0006_running`, `mail/0001_tables`. */
+export function neededMigrations(packs: readonly PackSchema[]): string[] {
+  return needed(packs).map(({ label }) => label)
+}
 
-/** Tells whether the database has every migration that this code needs. A database without any has none of them. */
-export async function isMigrated(db: Queryable): Promise<boolean> {
+/** Names those of them that the database lacks. A database without any has none of them. */
+export async function missingMigrations(db: Queryable, packs: readonly PackSchema[]): Promise<string[]> {
+  const missing: string[] = []
+  for (const one of needed(packs)) if (!(await isApplied(db, one))) missing.push(one.label)
+  return missing
+}
+
+async function isApplied(db: Queryable, { name, schema }: Needed): Promise<boolean> {
+  const [statement, table] =
+    schema === undefined ? ['migration_applied', TABLE] : [`migration_applied_${schema}`, `"${schema}".${TABLE}`]
   try {
-    return (await db.query(APPLIED, [newestMigration()])).length > 0
+    const rows = await db.query({ name: statement, text: `select 1 as yes from ${table} where name = $1` }, [name])
+    return rows.length > 0
   } catch (error) {
     if ((error as { code?: string }).code === '42P01') return false
     throw error

@@ -1,12 +1,12 @@
 // The document says what the server does: every reference leads somewhere, every problem and task type has its place.
 
-import { contractsOf, defineTask } from 'nightshift-tasks'
+import { defineTask } from 'nightshift-tasks'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { OpenApi } from '../../src/api-docs/openapi.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
-import { contractsFor } from '../../src/types/contracts.ts'
 import { anApi } from '../http/an-api.ts'
+import { contractsOf, PACKS } from '../support/packs.ts'
 
 const tree: z.ZodType = z.strictObject({
   get children() {
@@ -14,7 +14,7 @@ const tree: z.ZodType = z.strictObject({
   },
 })
 const contracts = contractsOf([
-  ...contractsFor(true).values(),
+  ...PACKS.contracts.values(),
   defineTask({
     name: 'tree.plant',
     summary: 'Has a <b>recursive</b> payload.',

@@ -16,6 +16,8 @@ const WRONG = [
     values: at('settings.NIGHTSHIFT_QUEUES', 'a:1'),
     says: /NIGHTSHIFT_QUEUES/,
   },
+  { what: 'the packs as a setting', values: at('settings.NIGHTSHIFT_PACKS', 'trial'), says: /NIGHTSHIFT_PACKS/ },
+  { what: 'a pack that cannot be named', values: { packs: ['Mail!'] }, says: /packs/ },
   {
     what: 'a setting of the wrong type',
     values: at('settings.NIGHTSHIFT_DEPTH_HIGH', 'many'),

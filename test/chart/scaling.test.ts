@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { go } from '../../scripts/kubernetes/tools.ts'
 import { topologyOf, workQueue } from '../../src/broker/topology.ts'
-import { contractsFor } from '../../src/types/contracts.ts'
+import { PACKS } from '../support/packs.ts'
 import { CASES, merged } from './cases.ts'
 import { type Container, envOf, type Manifest, one, podSpecs, render, SERVERS } from './chart.ts'
 
@@ -51,7 +51,7 @@ test.each(samples)('$name: the api knows the queues of all pools', ({ manifests 
 })
 
 test.each(samples)('$name: the grace period outlasts the drain, and the drain the longest task', ({ manifests }) => {
-  const contracts = [...contractsFor(true).values()]
+  const contracts = [...PACKS.contracts.values()]
   for (const { deployment, container, slots } of poolsOf(manifests)) {
     const drain = Number(envOf(container, 'NIGHTSHIFT_DRAIN_GRACE_SECONDS'))
     const mine = contracts.filter(({ queue }) => slots.has(queue))

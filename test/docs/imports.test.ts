@@ -1,16 +1,19 @@
-// The map in src/README.md is true: every import of every file under src/ is in its table.
+// Promise: the map in src/README.md is true: every import of every file under src/ is in its table. The SDK and the packs
+// stand on nothing of the platform, and the platform names no pack.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Pack } from 'nightshift-tasks'
 import { describe, expect, test } from 'vitest'
 
-const SRC = fileURLToPath(new URL('../../src', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const SRC = join(ROOT, 'src')
 const LONGEST = 250
 /** `import … from 'x'`, `export … from 'x'`, `import 'x'`, `import('x')`; not the `from` of SQL. */
 const IMPORT = /^(?:import|export)\s[^'"`]*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
 
 interface SourceFile {
-  /** Below src/, such as `store/accept.ts`. */
+  /** Below the folder that was read, such as `store/accept.ts`. */
   readonly path: string
   readonly folder: string
   readonly text: string
@@ -22,14 +25,27 @@ interface Row {
   readonly libraries: readonly string[]
 }
 
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
-  .map((path): SourceFile => {
-    const text = readFileSync(join(SRC, path), 'utf8')
-    const imports = [...text.matchAll(IMPORT)].map(([, from, alone, late]) => (from ?? alone ?? late) as string)
-    return { path, folder: folderOf(path), text, imports }
-  })
+const files = readSources(SRC)
+const TEMPLATES = join(ROOT, 'charts/nightshift/templates')
+/** Every pack of this repository with the words by which it could be named. */
+const packs = await Promise.all(
+  readdirSync(join(ROOT, 'packs')).map(async (folder) => {
+    const { default: pack } = (await import(join(ROOT, 'packs', folder, 'src/pack.ts'))) as { default: Pack }
+    const { name, contracts } = pack
+    return { folder, name, tasks: contracts.map((one) => one.name), queues: contracts.map(({ queue }) => queue) }
+  }),
+)
 const table = readTable(readFileSync(join(SRC, 'README.md'), 'utf8'))
+
+function readSources(folder: string): readonly SourceFile[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.includes('node_modules'))
+    .map((path): SourceFile => {
+      const text = readFileSync(join(folder, path), 'utf8')
+      const imports = [...text.matchAll(IMPORT)].map(([, from, alone, late]) => (from ?? alone ?? late) as string)
+      return { path, folder: folderOf(path), text, imports }
+    })
+}
 
 function folderOf(path: string): string {
   return path.includes('/') ? (path.split('/')[0] as string) : path.replace(/\.ts$/, '')
@@ -69,20 +85,6 @@ function trespasses({ path, folder, imports }: SourceFile): string[] {
   })
 }
 
-/** Lists every file that loading `start` loads too. */
-function reachableFrom(start: string): ReadonlySet<string> {
-  const seen = new Set<string>()
-  const open = [start]
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    if (seen.has(path)) continue
-    seen.add(path)
-    const file = files.find((each) => each.path === path)
-    const near = file?.imports.filter((name) => name.startsWith('.')) ?? []
-    open.push(...near.map((name) => relative(SRC, join(SRC, dirname(path as string), name))))
-  }
-  return seen
-}
-
 describe('src', () => {
   test('has a row in the table for each folder, and a folder for each row', () => {
     const folders = readdirSync(SRC).filter((name) => statSync(join(SRC, name)).isDirectory() || name.endsWith('.ts'))
@@ -105,10 +107,31 @@ describe('src', () => {
     expect(files.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*|\/\/)/.test(text)).map(({ path }) => path)).toEqual([])
   })
 
-  test.each(['types/contracts.ts', 'roles/api.ts'])('lets %s know the contracts without loading a handler', (start) => {
-    const reached = [...reachableFrom(start)]
+  test('names no pack, and neither do the templates of the chart', () => {
+    const words = packs.flatMap(({ name, tasks, queues }) => [name, ...tasks, ...queues])
+    const named = new RegExp(`\\b(?:${words.map((word) => word.replaceAll('.', '\\.')).join('|')})\\b`, 'i')
+    const templates = readdirSync(TEMPLATES, { recursive: true, encoding: 'utf8' })
+      .filter((path) => statSync(join(TEMPLATES, path)).isFile())
+      .map((path) => ({ path, text: readFileSync(join(TEMPLATES, path), 'utf8') }))
 
-    expect(reached).toContain('../packs/conversation/src/contract.ts')
-    expect(reached.filter((path) => path.startsWith('../packs/') && path.includes('handler'))).toEqual([])
+    expect(words).toEqual(expect.arrayContaining(['conversation', 'conversations', 'trial', 'trial.echo']))
+    expect(templates.length).toBeGreaterThan(10)
+    expect([...files, ...templates].filter(({ text }) => named.test(text)).map(({ path }) => path)).toEqual([])
+  })
+})
+
+describe('sdk and packs', () => {
+  test.each([
+    { root: 'sdk/node', may: ['zod'] },
+    ...packs.map(({ folder }) => ({ root: `packs/${folder}`, may: ['nightshift-tasks', 'zod'] })),
+  ])('$root imports its own files, Node and $may', ({ root, may }) => {
+    const outside = readSources(join(ROOT, root)).flatMap(({ path, imports }) =>
+      imports
+        .filter((name) => !name.startsWith('node:') && !may.includes(name))
+        .filter((name) => !name.startsWith('.') || join(dirname(path), name).startsWith('..'))
+        .map((name) => `${path} imports ${name}`),
+    )
+
+    expect(outside).toEqual([])
   })
 })

@@ -1,12 +1,13 @@
 // What a submission is answered, and what of it is handed on.
 
-import { contractsOf, defineTask } from 'nightshift-tasks'
+import { defineTask } from 'nightshift-tasks'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Caller } from '../../src/core/caller.ts'
 import { acceptedSchema } from '../../src/gateway/schemas.ts'
 import { metrics } from '../../src/runtime/metrics.ts'
 import { anAcceptor, anApi } from '../http/an-api.ts'
+import { contractsOf } from '../support/packs.ts'
 
 const TASKS = '/api/v1/tasks'
 const task = { name: 'trial.echo', payload: { a: 1 } }

@@ -13,7 +13,7 @@ const CLOSED = ['reason', 'cause', 'result', 'outcome']
 async function shownFromTheStart(): Promise<ReadonlySet<string>> {
   const config = readConfig({ DATABASE_URL: 'postgres://h/d', AMQP_URL: 'amqp://h' })
   firstFiguresOfApi(config, ['a.task'])
-  firstFiguresOfConsumer(config, ['a.task'], [])
+  firstFiguresOfConsumer(new Map([['a', 1]]), ['a.task'], [])
   const shown = (await registry.getMetricsAsJSON()).flatMap(({ name, values }) =>
     values.flatMap(({ labels }) =>
       Object.entries(labels).map(([label, value]) => `${name.replace(/_total$/, '')}_total{${label}="${value}"}`),

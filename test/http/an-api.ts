@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import type { Contracts } from 'nightshift-tasks'
 import { onTestFinished } from 'vitest'
 import { withDocs } from '../../src/api-docs/docs.ts'
 import type { Caller } from '../../src/core/caller.ts'
 import type { NewTask } from '../../src/core/new-task.ts'
+import { type Contracts, keyedTasksOf } from '../../src/core/task-types.ts'
 import type { Acceptor } from '../../src/gateway/acceptor.ts'
 import type { Admit } from '../../src/gateway/door.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
@@ -18,8 +18,8 @@ import { createTaskReader } from '../../src/status/tasks.ts'
 import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
 import { type Db, isOutage } from '../../src/store/db.ts'
 import { finishedAmong } from '../../src/store/reads/tasks.ts'
-import { contractsFor, keyedTasksOf } from '../../src/types/contracts.ts'
 import { createRequestRoutes } from '../../src/why/requests.ts'
+import { PACKS } from '../support/packs.ts'
 
 export interface ApiOptions {
   readonly acceptor?: Acceptor
@@ -56,7 +56,7 @@ const openDoor: Admit = ({ queue }) => ({
 /** Starts the API; it is stopped when the test ends. */
 export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   const db = options.db ?? awayDb
-  const contracts = options.contracts ?? contractsFor(true)
+  const contracts = options.contracts ?? PACKS.contracts
   const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
   const readTask = createTaskReader({ db, resultTtlMs: 3_600_000, startsInSeconds: () => undefined })
   const rules = {
@@ -71,12 +71,23 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     acceptor = anAcceptor(),
     broker = () => ({ connected: true, detail: 'connected' }),
   } = options
+  const packRoutes = PACKS.routes.filter(({ task }) => contracts.has(task))
   const keyedTasks = keyedTasksOf(contracts)
   const routes = withDocs(
     [
-      ...createGatewayRoutes({ db, acceptor, rules, acceptMode, admit, waitForEnd: waiter.waitForEnd, readTask }),
+      ...createGatewayRoutes({
+        db,
+        acceptor,
+        rules,
+        packRoutes,
+        acceptMode,
+        admit,
+        waitForEnd: waiter.waitForEnd,
+        readTask,
+      }),
       ...createStatusRoutes({
         db,
+        schemas: PACKS.schemas,
         resultTtlMs: 3_600_000,
         readTask,
         waitForEnd: waiter.waitForEnd,

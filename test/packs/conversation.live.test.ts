@@ -4,7 +4,7 @@ import type { Tx } from 'nightshift-tasks'
 import { Pool, type PoolClient } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ConversationPayload, LogEntry } from '../../packs/conversation/src/contract.ts'
-import { countConversation } from '../../packs/conversation/src/handler.ts'
+import { countConversation } from '../../packs/conversation/src/handlers.ts'
 import { CANDIDATES } from '../../packs/conversation/src/queries.ts'
 import { scoreOf, statusOf } from '../../packs/conversation/src/score.ts'
 import { aDatabase, type Database } from '../support/database.ts'
@@ -62,18 +62,20 @@ test('ten conversations of one user at once add up exactly', async () => {
 
   await Promise.all(conversations.map(count))
 
-  expect(await rowsOf('select score, status, conversations from friendship_status')).toEqual([
+  expect(await rowsOf('select score, status, conversations from conversation.friendship_status')).toEqual([
     { score: expected, status: statusOf(expected), conversations: 10 },
   ])
-  expect(await rowsOf('select sum(score)::int as total from bot_affinity')).toEqual([{ total: expected }])
+  expect(await rowsOf('select sum(score)::int as total from conversation.bot_affinity')).toEqual([{ total: expected }])
   const mentions = scores.flatMap(({ topics }) => topics).reduce((sum, each) => sum + each.mentions, 0)
-  expect(await rowsOf('select sum(mentions)::int as total from topic_metric')).toEqual([{ total: mentions }])
+  expect(await rowsOf('select sum(mentions)::int as total from conversation.topic_metric')).toEqual([
+    { total: mentions },
+  ])
 })
 
 test('the stored candidates are those of the last committed numbers', async () => {
   await Promise.all(Array.from({ length: 10 }, (_, n) => count(conversation(n))))
 
-  const [stored] = await rowsOf('select candidates from candidate_cache where user_id = $1', ['u-1'])
+  const [stored] = await rowsOf('select candidates from conversation.candidate_cache where user_id = $1', ['u-1'])
   expect(stored).toEqual((await rowsOf(CANDIDATES, ['u-1']))[0])
   expect(stored).toMatchObject({ candidates: { bots: [{ bot_id: 'b-1' }, { bot_id: 'b-0' }] } })
   const { topics } = (stored as { candidates: { topics: unknown[] } }).candidates
@@ -85,7 +87,7 @@ test('one conversation counted ten times at once changes the score once, and eac
   const results = await Promise.all(Array.from({ length: 10 }, () => count(conversation(3))))
 
   const { change } = scoreOf(conversation(3).conversation_log)
-  expect(await rowsOf('select score, conversations from friendship_status')).toEqual([
+  expect(await rowsOf('select score, conversations from conversation.friendship_status')).toEqual([
     { score: change, conversations: 1 },
   ])
   expect(results.filter(({ repeated }) => !repeated)).toHaveLength(1)

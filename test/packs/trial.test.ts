@@ -1,25 +1,16 @@
-// The tasks for trying out: which exist where, and that they wait, fail and echo as they are told.
+// Promise: the tasks for trying out wait, fail and echo as they are told.
 
-import { type HandlerContext, NonRetryable, NotBefore } from 'nightshift-tasks'
+import { isNonRetryable, isNotBefore } from 'nightshift-tasks'
+import { anAttempt } from 'nightshift-tasks/testing'
 import { expect, test } from 'vitest'
-import { contractsFor } from '../../src/types/contracts.ts'
-import { handlersFor } from '../../src/types/handlers.ts'
+import handlers from '../../packs/trial/src/handlers.ts'
 
 /** Runs a handler once, as the consumer would after `failures` failed attempts. */
 async function run(name: string, payload: unknown, { failures = 0, signal = AbortSignal.timeout(5_000) } = {}) {
-  const handler = handlersFor(true).get(name)
+  const handler = handlers.find(({ contract }) => contract.name === name)
   if (!handler) throw new Error(`there is no ${name}`)
-  const context = { payload, task: { failures, attempt: failures + 1 }, signal } as HandlerContext<unknown>
-  return handler.handle(context)
+  return anAttempt(handler, { payload, task: { failures }, signal }).run()
 }
-
-test.each([true, false])('every contract has a handler and every handler a contract (trial tasks: %s)', (trial) => {
-  expect([...handlersFor(trial).keys()].sort()).toEqual([...contractsFor(trial).keys()].sort())
-})
-
-test('no task for trying out exists unless it is asked for', () => {
-  expect([...contractsFor(false).keys()].filter((name) => name.startsWith('trial.'))).toEqual([])
-})
 
 test('trial.fail fails as often as it is told, then succeeds', async () => {
   const payload = { times: 2, message: 'no luck' }
@@ -30,9 +21,9 @@ test('trial.fail fails as often as it is told, then succeeds', async () => {
 })
 
 test('trial.fail can say that repeating is useless, or when to repeat', async () => {
-  await expect(run('trial.fail', { times: 1, retryable: false })).rejects.toBeInstanceOf(NonRetryable)
+  await expect(run('trial.fail', { times: 1, retryable: false })).rejects.toSatisfy(isNonRetryable)
   await expect(run('trial.fail', { times: 1, notBefore: '5s' })).rejects.toSatisfy(
-    (thrown) => thrown instanceof NotBefore && thrown.delayMs === 5_000,
+    (thrown) => isNotBefore(thrown) && thrown.delayMs === 5_000,
   )
 })
 

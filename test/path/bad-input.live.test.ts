@@ -1,9 +1,10 @@
 // Promise: what is refused leaves nothing stored, and neighbours in the same micro-batch are not harmed by it.
 
-import { contractsOf, defineTask } from 'nightshift-tasks'
+import { defineTask } from 'nightshift-tasks'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { liveApi } from '../status/live-api.ts'
+import { contractsOf } from '../support/packs.ts'
 
 const good = (index: number) => ({ name: 'trial.echo', payload: { index } })
 const BAD: readonly string[] = [

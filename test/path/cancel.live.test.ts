@@ -102,7 +102,7 @@ test('a running task that waits for a row inside its transaction is cancelled, a
 
   expect(status).toBe(202)
   expect((await call(api, 'GET', `/api/v1/tasks/${id}`)).body).toMatchObject({ status: 'CANCELLED', result: null })
-  expect(await nightshift.sql('select task_id from conversation')).toEqual([{ task_id: other }])
+  expect(await nightshift.sql('select task_id from conversation.conversation')).toEqual([{ task_id: other }])
 })
 
 test('a task that has ended, or does not exist, is not cancelled and keeps its end', async () => {

@@ -22,8 +22,10 @@ async function runningByHolder(): Promise<number[]> {
 
 /** What is stored of user u-1, in the shape of `totalsOf`. */
 async function storedTotals() {
-  const [friendship] = await nightshift.sql(`select score, status, conversations from friendship_status`)
-  const topics = await nightshift.sql<{ topic: string; mentions: number }>('select topic, mentions from topic_metric')
+  const [friendship] = await nightshift.sql(`select score, status, conversations from conversation.friendship_status`)
+  const topics = await nightshift.sql<{ topic: string; mentions: number }>(
+    'select topic, mentions from conversation.topic_metric',
+  )
   return { ...friendship, topics: Object.fromEntries(topics.map(({ topic, mentions }) => [topic, mentions])) }
 }
 
@@ -52,7 +54,9 @@ test('ten events of one user, posted twice each by both routes and run by two co
   expect(answers.flat().map(({ status }) => status)).toEqual(Array(20).fill(202))
   for (const [first, second] of answers) expect(first.body.id).toBe(second.body.id)
   expect(await storedTotals()).toEqual(totalsOf(conversations))
-  const counted = await nightshift.sql<{ id: string; task_id: string }>('select id, task_id from conversation')
+  const counted = await nightshift.sql<{ id: string; task_id: string }>(
+    'select id, task_id from conversation.conversation',
+  )
   expect(new Map(counted.map((row) => [row.id, row.task_id]))).toEqual(
     new Map(answers.map(([{ body }], n) => [conversations[n]?.conversation_id, body.id])),
   )

@@ -114,7 +114,7 @@ test('messages that name no waiting attempt are dropped and counted, and change 
 
 test('tasks of a type that this consumer does not know are parked, and charged nothing when another one runs them', async () => {
   await stop(consumer)
-  const older = await nightshift.startConsumer({ NIGHTSHIFT_TRIAL_TASKS: 'off' })
+  const older = await nightshift.startConsumer({ NIGHTSHIFT_PACKS: 'conversation' })
   await broker.publishRaw(WORK_QUEUE, JSON.stringify({ v: 1, id: NOBODY, attempt: 1 }), { type: 'no.such.task' })
   const ids = await submitBulk(api, copiesOf(50, { name: 'trial.echo', payload: 'new' }))
   await until('all to be parked', async () => {

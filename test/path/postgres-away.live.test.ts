@@ -159,14 +159,14 @@ async function expectNothingLostOrCharged(accepted: readonly string[]): Promise<
 
 async function expectCountedOnce(): Promise<void> {
   const wrong = await nightshift.sql(
-    `select t.id from task t left join conversation c on c.task_id = t.id
+    `select t.id from task t left join conversation.conversation c on c.task_id = t.id
       where t.name = 'conversation.ended'
         and (c.id is null or c.id <> t.payload->>'conversation_id')`,
   )
   expect(wrong, 'conversations that were not counted by their task').toEqual([])
   const sums = await nightshift.sql(
-    `select f.user_id from friendship_status f
-       join (select user_id, count(*) as conversations, sum(score_change) as score from conversation group by user_id) c
+    `select f.user_id from conversation.friendship_status f
+       join (select user_id, count(*) as conversations, sum(score_change) as score from conversation.conversation group by user_id) c
          using (user_id)
       where f.conversations <> c.conversations or f.score <> c.score`,
   )

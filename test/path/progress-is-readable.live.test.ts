@@ -8,8 +8,8 @@ import { createConsumer } from '../../src/consumer/consumer.ts'
 import { rungsOf } from '../../src/roles/rungs.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
-import { contractsFor } from '../../src/types/contracts.ts'
 import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
+import { PACKS } from '../support/packs.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
@@ -33,8 +33,9 @@ async function startConsumer(handle: (context: HandlerContext<unknown>) => unkno
   const consumer = createConsumer({
     ...{ name: 'in this process', version: 'test', amqpUrl: nightshift.amqpUrl, log: silentLog },
     ...{ db, leaseDb, effectsDb, ladderMs, leaseSeconds: 3, drainGraceSeconds: 1 },
-    topology: topologyOf(['trial'], rungsOf(contractsFor(true), ladderMs)),
+    topology: topologyOf(['trial'], rungsOf(PACKS.contracts, ladderMs)),
     queues: new Map([['trial', 2]]),
+    schemas: PACKS.schemas,
     handlers: new Map([['trial.echo', handlerOf(trialEcho, handle)]]),
   })
   afterwards.push(

@@ -80,7 +80,7 @@ test('the commands show what died, grouped and one by one, and a dry run sends n
 test('after the cause is repaired a redrive succeeds, by call and by command, and the history goes on', async () => {
   const api = await nightshift.startApi()
   await nightshift.startConsumer()
-  await nightshift.sql('alter table topic_metric rename to topic_metric_away')
+  await nightshift.sql('alter table conversation.topic_metric rename to topic_metric_away')
   const conversations = Array.from({ length: 5 }, (_, n) => aConversation(n))
   const ids = await submitAll(
     api,
@@ -89,7 +89,7 @@ test('after the cause is repaired a redrive succeeds, by call and by command, an
   const unrelated = await submit(api, { name: 'trial.fail', payload: { times: 99, retryable: false } })
   await nightshift.untilAllFinished()
   expect(await nightshift.outcomes()).toEqual({ FAILED: 6 })
-  await nightshift.sql('alter table topic_metric_away rename to topic_metric')
+  await nightshift.sql('alter table conversation.topic_metric_away rename to topic_metric')
   const [first = '', ...rest] = ids
 
   const retried = await call(api, 'POST', `/api/v1/tasks/${first}/retry`, { reason: 'the table is back' })
@@ -127,7 +127,7 @@ test('after the cause is repaired a redrive succeeds, by call and by command, an
   )
   const [, start, , , end] = operations.map(({ at }) => at.getTime()) as [number, number, number, number, number]
   expect(end - start, 'four tasks at 4/s').toBeGreaterThanOrEqual(700)
-  const [friendship] = await nightshift.sql('select score, conversations from friendship_status')
+  const [friendship] = await nightshift.sql('select score, conversations from conversation.friendship_status')
   const { score, conversations: count } = totalsOf(conversations)
   expect(friendship).toEqual({ score, conversations: count })
 })

@@ -29,7 +29,9 @@ async function expectAllSucceededUncharged(ids: readonly string[]): Promise<void
 }
 
 async function expectCountedOnce(conversations: readonly ConversationPayload[]): Promise<void> {
-  const stored = await nightshift.sql('select user_id, score, conversations from friendship_status order by user_id')
+  const stored = await nightshift.sql(
+    'select user_id, score, conversations from conversation.friendship_status order by user_id',
+  )
   const byUser = Map.groupBy(conversations, (each) => each.user_id)
   const expected = [...byUser].map(([user, own]) => {
     const { score, conversations: count } = totalsOf(own)
@@ -161,7 +163,7 @@ test.each([
     expect(between).toMatchObject({ status: 'PENDING', attempt: 1, failures: 0, crashes: 0, attempts: history })
     expect(copies, 'wake-ups that the first consumer had not acknowledged').toBe(0)
     expect(after).toMatchObject({ status: 'RUNNING', attempt: 2, failures: 0, crashes: 0, attempts: history })
-    expect(await nightshift.sql('select id from conversation')).toEqual([])
+    expect(await nightshift.sql('select id from conversation.conversation')).toEqual([])
   },
 )
 

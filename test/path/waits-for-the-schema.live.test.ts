@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../src/store/migrate.ts'
 import { aVhost } from '../support/broker.ts'
 import { aNightshift, call, finished, submit } from '../support/nightshift.ts'
+import { PACKS } from '../support/packs.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
@@ -26,7 +27,7 @@ test('both start on an empty database and go to work when it is migrated', async
 
   const before = await readiness()
   const refused = await call(api, 'POST', '/api/v1/tasks', { name: 'trial.echo', payload: 1 })
-  await migrate(databaseUrl)
+  await migrate(databaseUrl, PACKS.schemas)
   await until('the api to be ready', async () => (await readiness()).status === 200)
   const id = await submit(api, { name: 'trial.echo', payload: 1 })
   const { status } = await finished(api, id)

@@ -60,7 +60,7 @@ const sentence = (...parts: string[]): RegExp => new RegExp(`^${parts.join('')}\
 
 test('what waits says for what, and what waited for what it had been', async () => {
   // Works on another queue, and knows no trial task.
-  await aConsumer('older', { NIGHTSHIFT_QUEUES: 'conversations:10', NIGHTSHIFT_TRIAL_TASKS: 'off' })
+  await aConsumer('older', { NIGHTSHIFT_QUEUES: 'conversations:10', NIGHTSHIFT_PACKS: 'conversation' })
   const echo = { name: 'trial.echo', payload: 1 }
   await submit(api, { ...echo, queue: 'conversations' }, { 'x-request-id': 'unknown' })
   await call(

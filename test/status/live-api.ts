@@ -5,9 +5,9 @@ import { createAcceptor, type FastPath } from '../../src/gateway/acceptor.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { createIdClock } from '../../src/store/task-ids.ts'
-import { contractsFor } from '../../src/types/contracts.ts'
 import { type AnApi, type ApiOptions, anApi } from '../http/an-api.ts'
 import { aDatabase } from '../support/database.ts'
+import { PACKS } from '../support/packs.ts'
 
 export interface LiveApiOptions extends Pick<ApiOptions, 'callers' | 'contracts' | 'broker'> {
   /** Makes an id in place of the clock's. */
@@ -34,7 +34,7 @@ const noRelay: FastPath = { reserve: () => 0, publish: () => [], release: () => 
 export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
   const database = await aDatabase()
   onTestFinished(() => database.drop())
-  const contracts = options.contracts ?? contractsFor(true)
+  const contracts = options.contracts ?? PACKS.contracts
   const clock = createIdClock()
 
   async function start(): Promise<{ api: AnApi; db: Db }> {

@@ -1,8 +1,8 @@
 // Loaded before a consumer (`node --import`): trial.echo also asks its own database, in its transaction, and the URL that
 // its payload names.
-import { TRIAL_HANDLERS } from '../../packs/trial/src/handler.ts'
+import handlers from 'nightshift-pack-trial/handlers'
 
-for (const handler of TRIAL_HANDLERS.filter(({ contract }) => contract.name === 'trial.echo')) {
+for (const handler of handlers.filter(({ contract }) => contract.name === 'trial.echo')) {
   const calling: typeof handler.handle = async ({ payload, tx }) => {
     const response = await fetch((payload as { url: string }).url)
     await response.text()

@@ -36,8 +36,10 @@ export async function holdUser(databaseUrl: string, userId = 'u-1'): Promise<{ r
   const client = new Client({ connectionString: databaseUrl })
   client.on('error', () => undefined)
   await client.connect()
-  await client.query('insert into friendship_status (user_id) values ($1) on conflict do nothing', [userId])
+  await client.query('insert into conversation.friendship_status (user_id) values ($1) on conflict do nothing', [
+    userId,
+  ])
   await client.query('begin')
-  await client.query('select from friendship_status where user_id = $1 for update', [userId])
+  await client.query('select from conversation.friendship_status where user_id = $1 for update', [userId])
   return { release: () => client.end() }
 }

@@ -5,7 +5,7 @@ import { examine, type Patient } from '../../src/doctor/doctor.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
-import { contractsFor } from '../../src/types/contracts.ts'
+import { PACKS } from './packs.ts'
 
 export interface PatientOptions {
   readonly databaseUrl: string
@@ -25,7 +25,8 @@ export async function findingsOf(options: PatientOptions): Promise<Finding[]> {
     amqpUrl,
     management: managementUrl === undefined ? undefined : createManagement(managementUrl, amqpUrl),
     topology: topologyOf(queues, [1_000]),
-    contracts: contractsFor(true),
+    schemas: PACKS.schemas,
+    contracts: PACKS.contracts,
     worked: queues,
     drainGraceSeconds: graceSeconds,
     maxReplicas,

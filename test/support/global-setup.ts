@@ -9,6 +9,7 @@ import type { TestProject } from 'vitest/node'
 import { startPostgres } from '../../scripts/servers/postgres.ts'
 import { startRabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { migrate } from '../../src/store/migrate.ts'
+import { PACKS } from './packs.ts'
 
 const TEMPLATE = 'nightshift_template'
 
@@ -97,5 +98,5 @@ async function createTemplate(postgresUrl: string): Promise<void> {
   await client.end()
   const template = new URL(postgresUrl)
   template.pathname = TEMPLATE
-  await migrate(template.href)
+  await migrate(template.href, PACKS.schemas)
 }

@@ -52,7 +52,7 @@ const ENV = {
   NIGHTSHIFT_HTTP_HOST: '127.0.0.1',
   NIGHTSHIFT_HTTP_PORT: '0',
   NIGHTSHIFT_METRICS_PORT: '0',
-  NIGHTSHIFT_TRIAL_TASKS: 'on',
+  NIGHTSHIFT_PACKS: 'conversation,trial',
   NIGHTSHIFT_QUEUES: 'conversations:10,trial:10',
   NIGHTSHIFT_RETRY_LADDER: '1s,2s',
   NIGHTSHIFT_LEASE_SECONDS: '3',
@@ -129,7 +129,7 @@ export async function aNightshift(options: NightshiftOptions = {}): Promise<Nigh
       return started
     },
     async command(...words) {
-      const own = { PATH: process.env.PATH, DATABASE_URL: databaseUrl }
+      const own = { PATH: process.env.PATH, DATABASE_URL: databaseUrl, NIGHTSHIFT_PACKS: env.NIGHTSHIFT_PACKS }
       return (await promisify(execFile)(process.execPath, [MAIN, ...words], { env: own })).stdout
     },
     async untilAllFinished({ withinMs = 60_000 } = {}) {

@@ -8,6 +8,7 @@ import { type Postgres, type PostgresOptions, startPostgres } from '../../script
 import { type Rabbitmq, type RabbitmqOptions, startRabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import type { SharedServers } from './global-setup.ts'
+import { PACKS } from './packs.ts'
 
 /** Names the servers that the tests of this run share. */
 export function shared(): SharedServers {
@@ -18,7 +19,7 @@ export function shared(): SharedServers {
 /** Starts a PostgreSQL whose database `nightshift` is migrated. The test calls `remove`. */
 export async function aPostgres(options: Omit<PostgresOptions, 'folder'> = {}): Promise<Postgres> {
   const postgres = await startPostgres({ ...options, folder: aFolder('postgres') })
-  await migrate(postgres.url)
+  await migrate(postgres.url, PACKS.schemas)
   return postgres
 }
 

@@ -20,11 +20,15 @@ on
 {{- end -}}
 {{- end -}}
 
-{{/* The URL of the database, which is all that a migration needs. */}}
+{{/* The URL of the database and the packs, which is all that a migration needs. */}}
 {{- define "nightshift.databaseEnvironment" -}}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef: {{- include "nightshift.databaseSecret" . | fromJson | toYaml | nindent 6 }}
+{{- with .Values.packs }}
+- name: NIGHTSHIFT_PACKS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* What every process needs. Takes {root, queues, dbPool}. */}}

@@ -21,7 +21,7 @@ export interface Friendship {
 
 /** The primary key makes a repeat a no-op; a concurrent insert of the same id is waited for. */
 const RECORD = `
-  insert into conversation (id, task_id, user_id, bot_id, score_change) values ($1, $2, $3, $4, $5)
+  insert into conversation.conversation (id, task_id, user_id, bot_id, score_change) values ($1, $2, $3, $4, $5)
   on conflict (id) do nothing`
 
 /** Records that a conversation is counted. Returns false when it was already. */
@@ -31,7 +31,7 @@ export async function recordConversation(tx: Tx, { id, taskId, userId, botId, sc
 
 const RECORDED = `
   select c.score_change as "scoreChange", f.score, f.status
-    from conversation c join friendship_status f on f.user_id = c.user_id
+    from conversation.conversation c join conversation.friendship_status f on f.user_id = c.user_id
    where c.id = $1`
 
 /** Reads what a counted conversation changed, and the friendship as it is now. */
@@ -41,8 +41,9 @@ export async function readRecorded(tx: Tx, conversationId: string): Promise<Frie
   return rows[0]
 }
 
-const ENSURE_FRIENDSHIP = 'insert into friendship_status (user_id) values ($1) on conflict (user_id) do nothing'
-const LOCK_FRIENDSHIP = 'select score from friendship_status where user_id = $1 for update'
+const ENSURE_FRIENDSHIP =
+  'insert into conversation.friendship_status (user_id) values ($1) on conflict (user_id) do nothing'
+const LOCK_FRIENDSHIP = 'select score from conversation.friendship_status where user_id = $1 for update'
 
 /** Makes sure the user's friendship row exists, and holds it until the transaction ends. Returns its score. */
 export async function lockFriendship(tx: Tx, userId: string): Promise<number> {
@@ -53,7 +54,7 @@ export async function lockFriendship(tx: Tx, userId: string): Promise<number> {
 }
 
 const SET_FRIENDSHIP = `
-  update friendship_status
+  update conversation.friendship_status
      set score = $2, status = $3, conversations = conversations + 1, updated_at = clock_timestamp()
    where user_id = $1`
 
@@ -63,7 +64,7 @@ export async function setFriendship(tx: Tx, userId: string, { score, status }: F
 }
 
 const ADD_AFFINITY = `
-  insert into bot_affinity as a (user_id, bot_id, score) values ($1, $2, $3)
+  insert into conversation.bot_affinity as a (user_id, bot_id, score) values ($1, $2, $3)
   on conflict (user_id, bot_id) do update set score = a.score + excluded.score`
 
 /** Adds to the user's score with one bot. */
@@ -72,7 +73,7 @@ export async function addAffinity(tx: Tx, userId: string, botId: string, change:
 }
 
 const ADD_TOPICS = `
-  insert into topic_metric as m (user_id, topic, mentions)
+  insert into conversation.topic_metric as m (user_id, topic, mentions)
   select $1, t.topic, t.mentions from jsonb_to_recordset($2::jsonb) as t(topic text, mentions int)
   on conflict (user_id, topic) do update set mentions = m.mentions + excluded.mentions`
 
@@ -86,15 +87,15 @@ export const CANDIDATES = `
   select jsonb_build_object(
     'bots', coalesce((
       select jsonb_agg(jsonb_build_object('bot_id', bot_id, 'score', score) order by score desc, bot_id) from (
-        select bot_id, score from bot_affinity where user_id = $1 order by score desc, bot_id limit 10
+        select bot_id, score from conversation.bot_affinity where user_id = $1 order by score desc, bot_id limit 10
       ) best), '[]'),
     'topics', coalesce((
       select jsonb_agg(jsonb_build_object('topic', topic, 'mentions', mentions) order by mentions desc, topic) from (
-        select topic, mentions from topic_metric where user_id = $1 order by mentions desc, topic limit 5
+        select topic, mentions from conversation.topic_metric where user_id = $1 order by mentions desc, topic limit 5
       ) most), '[]')) as candidates`
 
 const CACHE_CANDIDATES = `
-  insert into candidate_cache (user_id, candidates) select $1, c.candidates from (${CANDIDATES}) c
+  insert into conversation.candidate_cache (user_id, candidates) select $1, c.candidates from (${CANDIDATES}) c
   on conflict (user_id) do update set candidates = excluded.candidates, computed_at = clock_timestamp()`
 
 /** Recomputes what to offer the user next: the ten bots with the best score and the five topics named most often. */

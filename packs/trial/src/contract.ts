@@ -1,6 +1,6 @@
 /**
  * Tasks for trying Nightshift out: they wait, fail, crash or echo, as their payload says. The demo and the tests use
- * them. They exist only where the setting NIGHTSHIFT_TRIAL_TASKS is on, because `trial.crash` ends its consumer.
+ * them. Never load this pack in production: `trial.crash` ends its consumer.
  */
 
 import { DURATION_PATTERN, defineTask } from 'nightshift-tasks'

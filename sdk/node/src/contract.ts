@@ -3,8 +3,9 @@
  * consumer agree on; the handler is loaded by consumers only.
  */
 import type { z } from 'zod'
-import { parseDuration } from './duration.ts'
+import { parseDuration, parseLadder } from './duration.ts'
 
+/** What `defineTask` is given. */
 export interface ContractInput<Schema extends z.ZodType> {
   /** `domain.event` or `domain.verb-noun`, lower case; never reused for another payload. */
   readonly name: string
@@ -25,6 +26,7 @@ export interface ContractInput<Schema extends z.ZodType> {
   readonly userId?: (payload: z.output<Schema>) => string
 }
 
+/** A task type that `defineTask` has checked. */
 export interface Contract<Schema extends z.ZodType = z.ZodType> {
   readonly name: string
   readonly summary: string
@@ -38,11 +40,16 @@ export interface Contract<Schema extends z.ZodType = z.ZodType> {
   readonly userId: ((payload: z.output<Schema>) => string) | undefined
 }
 
+/** Matches the name of a work queue. */
 export const QUEUE_PATTERN = /^[a-z0-9][a-z0-9-]{0,63}$/
 const NAME_PATTERN = /^[a-z][a-z0-9]*(?:[.-][a-z0-9]+){0,7}$/
 
 /**
  * Declares a task type.
+ *
+ * @example
+ * defineTask({ name: 'mail.send', summary: 'Sends a mail.', payload: z.strictObject({ to: z.email() }), queue: 'mail',
+ *   ladder: ['10s', '1m'], deadline: '20s', effects: 'external' })
  * @throws RangeError naming the contract and the field that is out of bounds
  */
 export function defineTask<Schema extends z.ZodType>(input: ContractInput<Schema>): Contract<Schema> {
@@ -53,9 +60,16 @@ export function defineTask<Schema extends z.ZodType>(input: ContractInput<Schema
     refuse('the name must be lower-case words joined by dots or dashes, at most 100 characters')
   }
   if (!QUEUE_PATTERN.test(input.queue)) refuse('the queue must be 1-64 characters of a-z, 0-9 and -')
-  const ladderMs = input.ladder?.map(parseDuration)
-  if (ladderMs) checkLadder(ladderMs, refuse)
-  const deadlineMs = parseDuration(input.deadline ?? '5m')
+  const read = <Value>(parse: () => Value): Value => {
+    try {
+      return parse()
+    } catch (error) {
+      return refuse((error as RangeError).message)
+    }
+  }
+  const { ladder, deadline = '5m' } = input
+  const ladderMs = ladder && read(() => parseLadder(ladder))
+  const deadlineMs = read(() => parseDuration(deadline))
   if (deadlineMs < 100 || deadlineMs > 20 * 60_000) refuse('the deadline must be from 100ms to 20m')
   return {
     name: input.name,
@@ -68,25 +82,4 @@ export function defineTask<Schema extends z.ZodType>(input: ContractInput<Schema
     idempotencyKey: input.idempotencyKey,
     userId: input.userId,
   }
-}
-
-/** Refuses a ladder that a broker queue per rung cannot carry: 0-16 rungs of 100 ms to 24 h. */
-export function checkLadder(ladderMs: readonly number[], refuse: (what: string) => never): void {
-  if (ladderMs.length > 16) refuse('the ladder has more than 16 rungs')
-  for (const rung of ladderMs) if (rung < 100 || rung > 86_400_000) refuse('each rung must be from 100ms to 24h')
-}
-
-export type Contracts = ReadonlyMap<string, Contract>
-
-/**
- * Collects contracts by name.
- * @throws RangeError when two have the same name
- */
-export function contractsOf(all: readonly Contract[]): Contracts {
-  const byName = new Map<string, Contract>()
-  for (const contract of all) {
-    if (byName.has(contract.name)) throw new RangeError(`task "${contract.name}" is defined twice`)
-    byName.set(contract.name, contract)
-  }
-  return byName
 }

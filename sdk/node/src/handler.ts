@@ -10,12 +10,14 @@ export interface Tx {
   ): Promise<{ rows: Row[]; rowCount: number }>
 }
 
+/** Writes lines to the consumer's log, each with the ids of the task. */
 export interface TaskLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
 
+/** What a handler may know of its task beside the payload. */
 export interface TaskInHand {
   readonly id: string
   readonly name: string
@@ -30,6 +32,7 @@ export interface TaskInHand {
   readonly traceparent: string
 }
 
+/** What a handler is called with. */
 export interface HandlerContext<Payload> {
   readonly payload: Payload
   readonly task: TaskInHand
@@ -50,14 +53,14 @@ export interface HandlerContext<Payload> {
   tx<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
 }
 
+/** The function that does the work of a task type. */
 export type Handle<Schema extends z.ZodType> = (context: HandlerContext<z.output<Schema>>) => unknown
 
+/** A contract with the function that does its work. */
 export interface Handler {
   readonly contract: Contract
   readonly handle: (context: HandlerContext<unknown>) => unknown
 }
-
-export type Handlers = ReadonlyMap<string, Handler>
 
 /** Joins a contract and the function that does its work. Return a value (the result), or throw to fail the attempt. */
 export function handlerOf<Schema extends z.ZodType>(contract: Contract<Schema>, handle: Handle<Schema>): Handler {

@@ -21,7 +21,7 @@ function failSome({ payload, task }: HandlerContext<z.output<typeof failPayload>
   throw new Error(message)
 }
 
-export const TRIAL_HANDLERS: readonly Handler[] = [
+const handlers: readonly Handler[] = [
   handlerOf(trialEcho, ({ payload }) => payload),
   handlerOf(trialSleep, async ({ payload, signal }) => {
     await sleep(payload.ms, undefined, { signal })
@@ -40,3 +40,5 @@ export const TRIAL_HANDLERS: readonly Handler[] = [
     await sleep(60_000, undefined, { signal })
   }),
 ]
+
+export default handlers

@@ -1,8 +1,8 @@
 -- Up Migration
 --
--- The tables of the `conversation` pack: one row per conversation that was counted (the primary key makes a repeat a
--- no-op for ever), one per user with the friendship (the row that serialises the user's events), the score with each bot,
--- the topics talked about, and the user's ready-made list of candidates: the bots to offer first.
+-- One row per conversation that was counted (the primary key makes a repeat a no-op for ever), one per user with the
+-- friendship (the row that serialises the user's events), the score with each bot, the topics talked about, and the
+-- user's ready-made list of candidates: the bots to offer first. The pack's schema comes first in the search path here.
 
 create table conversation (
   id text primary key,

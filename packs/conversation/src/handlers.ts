@@ -2,7 +2,7 @@
  * Counts an ended conversation. Everything happens in the task's own transaction, so a conversation is counted together
  * with the task's SUCCESS or not at all, and the user's events follow one another however many run at once.
  */
-import { type HandlerContext, handlerOf, type Tx } from 'nightshift-tasks'
+import { handlerOf, type Tx } from 'nightshift-tasks'
 import { type ConversationPayload, conversationEnded } from './contract.ts'
 import {
   addAffinity,
@@ -24,11 +24,11 @@ export interface ConversationResult {
   readonly repeated?: true
 }
 
-export const conversationHandler = handlerOf(conversationEnded, ({ payload, task, tx }: Context) =>
-  tx((transaction) => countConversation(transaction, task.id, payload)),
-)
-
-type Context = HandlerContext<ConversationPayload>
+export default [
+  handlerOf(conversationEnded, ({ payload, task, tx }) =>
+    tx((transaction) => countConversation(transaction, task.id, payload)),
+  ),
+]
 
 /** Counts one conversation inside `tx`; doing it again changes nothing. */
 export async function countConversation(
