@@ -6,7 +6,7 @@ import type { ConfirmChannel } from 'amqplib'
 import { encodeWakeUp, type WakeUp } from '../core/message.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import type { TracedMessage } from '../runtime/tracing.ts'
+import type { TracedMessage } from '../runtime/tracing/contract.ts'
 import { createLink, type Link, type Session } from './session.ts'
 import { declareTopology, routeOf, type Topology } from './topology.ts'
 

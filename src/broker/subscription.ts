@@ -7,7 +7,8 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import { type TracedDelivery, tracing } from '../runtime/tracing.ts'
+import type { TracedDelivery } from '../runtime/tracing/contract.ts'
+import { tracing } from '../runtime/tracing.ts'
 import { aborted } from '../runtime/wait.ts'
 import { type Acks, createAcks } from './acks.ts'
 import { NoAnswer, type Session } from './session.ts'
@@ -170,7 +171,7 @@ function deliveryOf(
     body: message.content,
     taskName: textOf(message.properties.type),
     publishedAt: publishedAtOf(message),
-    origin: tracing === undefined ? undefined : originOf(message, queue),
+    origin: tracing.received(message, queue, originOf),
     gone,
     ack: () =>
       settle(() => {

@@ -77,6 +77,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     run: (settlements) => settleTasks(db, life.id, settlements),
     isItemFault: isDataFault,
   })
+  const settle = (one: Settlement): Promise<Settled> => settles.add(one)
 
   async function handle(delivery: Delivery): Promise<void> {
     const wakeUp = decodeWakeUp(delivery.body)
@@ -110,16 +111,14 @@ export function createAttempts(options: AttemptOptions): Attempts {
       return delivery.requeue()
     }
     try {
-      await (tracing === undefined
-        ? attempt(delivery, wakeUp, mayWait)
-        : tracing.deliver(delivery.origin, () => attempt(delivery, wakeUp, mayWait)))
+      await tracing.deliver(delivery, wakeUp, attempt)
     } finally {
       leave()
     }
   }
 
-  async function attempt(delivery: Delivery, wakeUp: WakeUp, mayWait: AbortSignal): Promise<void> {
-    if (mayWait.aborted) return delivery.requeue()
+  async function attempt(delivery: Delivery, wakeUp: WakeUp): Promise<void> {
+    if (mayWaitOn(delivery).aborted) return delivery.requeue()
     const claim = await claimUntilAnswered(delivery, wakeUp)
     // The life is over: the broker session goes with it, and so the delivery goes back by itself.
     if (claim === 'no_answer' || claim.kind === 'no_lease') return
@@ -132,7 +131,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     inFlight.set(task.queue, (inFlight.get(task.queue) ?? 0) + 1)
     life.begun.set(task.queue, (life.begun.get(task.queue) ?? 0) + 1)
     try {
-      const outcome = await (tracing === undefined ? execute(task) : tracing.attempt(task, () => execute(task)))
+      const outcome = await tracing.attempt(task, execute)
       if (outcome !== 'no_answer') delivery.ack()
     } finally {
       inFlight.set(task.queue, (inFlight.get(task.queue) ?? 0) - 1)
@@ -147,7 +146,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       : { ...ended, next: 'PENDING' as const, error: null, delayMs: UNKNOWN_TASK_WAIT_MS }
     if (ran === 'given_up') {
       log.warn(idsOf(task), 'attempt given up')
-      tracing?.ended({ next: 'given_up' })
+      tracing.ended({ next: 'given_up' })
       // After a drain or a lost lease the table still says RUNNING; its hand-back comes first, the ack after it.
       return life.over.aborted || draining.aborted ? 'no_answer' : 'ended'
     }
@@ -157,13 +156,13 @@ export function createAttempts(options: AttemptOptions): Attempts {
     if (settled === 'fenced') {
       metrics.fencedWrites.inc()
       log.warn({ ...idsOf(task), next }, 'attempt was decided by another')
-      tracing?.ended({ next: 'fenced' })
+      tracing.ended({ next: 'fenced' })
     } else {
       countEnd(task, ran === 'committed' ? undefined : ran)
       // The kind of error, not its text: that may quote the payload, and stands in the history for those who may read it.
       const end = { next, ...(ran === 'committed' ? {} : failureKind(ran)) }
       log.info({ ...idsOf(task), ...end }, 'attempt settled')
-      tracing?.ended(end)
+      tracing.ended(end)
     }
     return 'ended'
   }
@@ -189,8 +188,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     let current = settlement
     for (let waitMs = 50; !life.over.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
       try {
-        const one = current
-        return await (tracing === undefined ? settles.add(one) : tracing.step('settle', () => settles.add(one)))
+        return await tracing.step('settle', current, settle)
       } catch (error) {
         log.warn({ task_id: current.id, error: (error as Error).message }, 'settle not answered, asking again')
         if (isDataFault(error)) current = withoutData(current)

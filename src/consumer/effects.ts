@@ -44,8 +44,8 @@ export function createEffects(db: Db, task: ClaimedTask, consumer: string, stop:
         client: task.client,
         next: 'SUCCESS' as const,
       }
-      const settle = () => settleTasks(connection, consumer, [{ ...success, result: storableJson(result) }])
-      const [settled] = await (tracing === undefined ? settle() : tracing.step('settle', settle))
+      const settle = (made: Result) => settleTasks(connection, consumer, [{ ...success, result: storableJson(made) }])
+      const [settled] = await tracing.step('settle', result, settle)
       if (settled !== 'settled') {
         metrics.fencedWrites.inc()
         throw new Aborted('cancelled')

@@ -5,7 +5,7 @@ import { verdictOf } from '../core/retry.ts'
 import { storableJson } from '../core/storable.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import { traceIdOf } from '../runtime/tracing.ts'
+import { tracing } from '../runtime/tracing.ts'
 import type { Db } from '../store/db.ts'
 import type { ClaimedTask } from '../store/moves/claim.ts'
 import { writeProgress } from '../store/moves/progress.ts'
@@ -156,7 +156,7 @@ export function idsOf(task: ClaimedTask): object {
     task_id: task.id,
     task: task.name,
     attempt: task.attempt,
-    trace_id: traceIdOf(task),
+    trace_id: tracing.traceIdOf(task),
     client: task.client,
   }
 }

@@ -43,7 +43,7 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
       throw new Problem('idempotency-key-reused', `another body was accepted under the idempotency key "${key}"`)
     }
     const isReplayed = accepted.kind === 'replayed'
-    if (isReplayed) tracing?.about({ id: accepted.id, name: task.name })
+    if (isReplayed) tracing.about(accepted.id, task.name)
     const body = {
       id: accepted.id,
       status: 'PENDING' as const,
@@ -55,7 +55,7 @@ export function createAccepting({ acceptor, acceptMode, admit }: AcceptingOption
     if (acceptMode === 'durable') return { body, isReplayed, standing }
     return { body: { ...body, confirmed: await confirmedInTime(confirmed) }, isReplayed, standing }
   }
-  return (task) => (tracing === undefined ? acceptOne(task) : tracing.accept(task, acceptOne))
+  return (task) => tracing.accept(task, acceptOne)
 }
 
 /** Only a task that may begin at once waits behind those that are there. */

@@ -99,7 +99,7 @@ async function submitted(
   const submission = submissionOf(await readJson(call))
   const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
   const { body, isReplayed, standing } = await options.accept(task)
-  tracing?.about({ id: body.id, name: task.name })
+  tracing.about(body.id, task.name)
   metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
   const headers = {
     location: body.statusUrl,

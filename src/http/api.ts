@@ -92,7 +92,7 @@ export class Api {
   async #answer(route: Route, begun: Begun, params: Params): Promise<void> {
     const { request, response, head } = begun
     try {
-      tracing?.route(request.method ?? '', route.path)
+      tracing.route(request.method ?? '', route.path)
       const isPublic = route.scopes.length === 0
       const caller = isPublic ? ANONYMOUS : await this.#options.authenticate(request)
       if (!isPublic) requireScope(caller, route.scopes)

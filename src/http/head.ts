@@ -23,7 +23,7 @@ export function headOf(request: IncomingMessage): Head {
   const offered = traceFrom(text(request, 'traceparent'), text(request, 'tracestate'))
   return {
     requestId,
-    trace: tracing === undefined ? offered : tracing.request(requestId, offered),
+    trace: tracing.request(requestId, offered),
     receivedAt: performance.now(),
   }
 }

@@ -15,7 +15,7 @@ import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'
-import { traceIdOf, tracing } from '../runtime/tracing.ts'
+import { tracing } from '../runtime/tracing.ts'
 import type { Db } from '../store/db.ts'
 import { claimDue, type OutboxRow, postponeOutbox, settleOutbox } from '../store/moves/outbox.ts'
 
@@ -60,14 +60,14 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
     },
   })
 
+  const publish = (outgoing: Outgoing): Promise<Published> => publisher.publish(outgoing)
+
   /**
    * Publishes one row and settles it by the answer. An unknown answer leaves the row to its claim: when that runs out
    * the sweep publishes it again, and the claim of the task drops whichever message comes second.
    */
   async function forward(outgoing: Outgoing, late: boolean): Promise<boolean> {
-    const answer: Published = await (tracing === undefined
-      ? publisher.publish(outgoing)
-      : tracing.publish(tracedMessage(outgoing), () => publisher.publish(outgoing)))
+    const answer: Published = await tracing.publish(outgoing, tracedMessage, publish)
     const write =
       answer === 'confirmed'
         ? settled.add({ id: outgoing.outboxId, late })
@@ -130,7 +130,13 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
 
 function idsOf({ requestId, wakeUp, client, traceparent }: Outgoing): object {
   const { id, attempt } = wakeUp
-  return { request_id: requestId, task_id: id, attempt, trace_id: traceIdOf({ id, attempt, traceparent }), client }
+  return {
+    request_id: requestId,
+    task_id: id,
+    attempt,
+    trace_id: tracing.traceIdOf({ id, attempt, traceparent }),
+    client,
+  }
 }
 
 function outgoingOf(row: OutboxRow): Outgoing {

@@ -3,7 +3,8 @@
  * pays no wait, and a busy one fills its batches by itself (1 row when idle, some 35 at 64 requests in flight, some 100
  * at 256, on two cores).
  */
-import { type Caller, tracing } from './tracing.ts'
+import type { Caller } from './tracing/contract.ts'
+import { tracing } from './tracing.ts'
 
 export interface BatchOptions<Item, Result> {
   /** What a batch does, for its span; without it batches are not traced. */
@@ -84,13 +85,7 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
   async function settle(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
       const items = batch.map(({ item }) => item)
-      const results = await (tracing === undefined
-        ? options.run(items)
-        : tracing.batch(
-            options.name,
-            batch.map(({ caller }) => caller),
-            () => options.run(items),
-          ))
+      const results = await tracing.batch(options.name, batch, items, options.run)
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
     } catch (error) {
       if (batch.length > 1 && options.isItemFault?.(error)) {
@@ -129,7 +124,7 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
     add(item) {
       return new Promise<Result>((resolve, reject) => {
         if (linger !== undefined && queue.length === 0) oldestAt = performance.now()
-        queue.push({ item, resolve, reject, caller: tracing?.caller() })
+        queue.push({ item, resolve, reject, caller: tracing.caller() })
         if (scheduled || (lingering !== undefined && queue.length < (linger?.enough ?? 0))) return
         scheduled = true
         setImmediate(flush)

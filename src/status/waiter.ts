@@ -1,7 +1,7 @@
 /** Waits for the ends of tasks on behalf of requests: one query every 100 ms for all of them, and none when nobody waits. */
 import type { WaitForEnd } from '../http/prefer.ts'
 import type { Service } from '../runtime/service.ts'
-import { untraced } from '../runtime/tracing.ts'
+import { tracing } from '../runtime/tracing.ts'
 
 export interface Waiter extends Service {
   /** Resolves with true once the task has ended; with false after the wait, an abort, or at once when too many wait. */
@@ -26,7 +26,7 @@ export function createWaiter({ finishedAmong, everyMs = 100, atMost = 2_000 }: W
   let timer: NodeJS.Timeout | undefined
 
   function schedule(delayMs: number): void {
-    if (isRunning && count > 0) timer ??= setTimeout(() => void untraced(poll), delayMs)
+    if (isRunning && count > 0) timer ??= setTimeout(() => void tracing.apart(poll), delayMs)
   }
 
   async function poll(): Promise<void> {

@@ -1,0 +1,20 @@
+/** Tracing that traces nothing: it hands on what it is given, and makes no promise, object or closure of its own. */
+import type { Tracing } from './contract.ts'
+
+export const OFF: Tracing = {
+  request: (_requestId, offered) => offered,
+  route: () => undefined,
+  about: () => undefined,
+  accept: (task, work) => work(task),
+  publish: (sent, _describe, work) => work(sent),
+  received: () => undefined,
+  deliver: (delivery, wakeUp, work) => work(delivery, wakeUp),
+  attempt: (task, work) => work(task),
+  ended: () => undefined,
+  traceIdOf: ({ traceparent }) => traceparent.slice(3, 35),
+  step: (_name, given, work) => work(given),
+  caller: () => undefined,
+  batch: (_name, _members, items, work) => work(items),
+  apart: (work) => work(),
+  stop: async () => undefined,
+}
