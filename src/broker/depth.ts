@@ -11,7 +11,8 @@ export interface QueueDepth {
   readonly consumers: number
 }
 
-export interface DepthProbe extends Link {
+export interface DepthProbe {
+  readonly link: Link
   /** Reads the depth of one queue by a passive declaration, or undefined when it cannot be known now. */
   depthOf(queue: string): Promise<QueueDepth | undefined>
 }
@@ -48,26 +49,17 @@ export function createDepthProbe(options: { url: string; name: string; log: Log;
     return channel
   }
 
-  return {
-    name: link.name,
-    start: link.start,
-    stop: link.stop,
-    get state() {
-      return link.state
-    },
-    get trouble() {
-      return link.trouble
-    },
-    async depthOf(queue) {
-      if (!session || session.ended.aborted) return undefined
-      try {
-        const opened = await openedBy(session)
-        const found = await within(PATIENCE_MS, opened.checkQueue(workQueue(queue)), silent)
-        return { ready: found.messageCount, consumers: found.consumerCount }
-      } catch {
-        // A missing queue, a closed channel or no answer: the depth is not known, and nobody should guess.
-        return undefined
-      }
-    },
+  async function depthOf(queue: string): Promise<QueueDepth | undefined> {
+    if (!session || session.ended.aborted) return undefined
+    try {
+      const opened = await openedBy(session)
+      const found = await within(PATIENCE_MS, opened.checkQueue(workQueue(queue)), silent)
+      return { ready: found.messageCount, consumers: found.consumerCount }
+    } catch {
+      // A missing queue, a closed channel or no answer: the depth is not known, and nobody should guess.
+      return undefined
+    }
   }
+
+  return { link, depthOf }
 }

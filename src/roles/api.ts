@@ -12,9 +12,10 @@ import { createAcceptor } from '../gateway/acceptor.ts'
 import type { Admit } from '../gateway/door.ts'
 import { createGatewayRoutes } from '../gateway/routes.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
-import { createAuditor } from '../maintenance/auditor.ts'
 import { createGauges } from '../maintenance/gauges.ts'
+import { createMaintenance } from '../maintenance/maintenance.ts'
 import { createRetention } from '../maintenance/retention.ts'
+import { Queues } from '../queues/queues.ts'
 import { createAbsenceRecorder } from '../relay/absence-recorder.ts'
 import { createRelay } from '../relay/relay.ts'
 import { VERSION } from '../runtime/build-info.ts'
@@ -27,7 +28,6 @@ import type { Page, Readiness } from '../runtime/metrics-server.ts'
 import type { Service } from '../runtime/service.ts'
 import { createDeletionCost } from '../scaling/deletion-cost.ts'
 import { createScalingPage } from '../scaling/endpoint.ts'
-import { createFigures } from '../scaling/figures.ts'
 import { readinessOf } from '../status/health.ts'
 import { createStatusRoutes } from '../status/routes.ts'
 import { createTaskReader } from '../status/tasks.ts'
@@ -56,12 +56,12 @@ const UNVOUCHED = '(unvouched)'
 export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
   const { contracts, schemas } = types
   const slots = slotsOf(contracts, config.queues)
-  const queues = queuesOf(contracts, slots)
+  const names = queuesOf(contracts, slots)
   const { databaseUrl: url, resultTtlMs, taskRetentionMs, leaseSeconds } = config
   const acceptDb = openDb({ url, log, poolSize: ACCEPT_POOL, name: 'api accept', label: 'accept', isByKey: true })
   const db = openDb({ url, log, poolSize: config.dbPool, name: 'api', label: 'api' })
 
-  const topology = topologyOf(queues, rungsOf(contracts, config.retryLadderMs))
+  const topology = topologyOf(names, rungsOf(contracts, config.retryLadderMs))
   const publisher = createPublisher({ url: config.amqpUrl, name: `relay ${config.consumerName}`, log, topology })
   const depth = createDepthProbe({ url: config.amqpUrl, name: `depth ${config.consumerName}`, log, topology })
   const relay = createRelay({ db, publisher, log })
@@ -74,9 +74,9 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
     log,
   })
 
+  const queues = new Queues({ db, depth, queues: names, links: [publisher, depth.link], log })
   const monitor = createMonitor({
     db,
-    depth,
     publisher,
     queues,
     slotsPerConsumer: slots,
@@ -117,7 +117,7 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
     ...createGatewayRoutes({
       db,
       acceptor,
-      rules: { contracts, queues: new Set(queues), newId: clock.newId, taskRetentionMs },
+      rules: { contracts, queues: new Set(names), newId: clock.newId, taskRetentionMs },
       packRoutes: types.routes,
       acceptMode: config.acceptMode,
       admit,
@@ -149,7 +149,7 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
   firstFiguresOfApi(config, contracts.keys())
   whenAsked(() => {
     metrics.brokerReady.set({ connection: 'publish' }, publisher.state === 'ready' ? 1 : 0)
-    metrics.brokerReady.set({ connection: 'depth' }, depth.state === 'ready' ? 1 : 0)
+    metrics.brokerReady.set({ connection: 'depth' }, depth.link.state === 'ready' ? 1 : 0)
   })
   return {
     http,
@@ -157,12 +157,13 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
       pools,
       adjustClock,
       publisher,
-      depth,
+      depth.link,
+      queues,
       monitor,
       bursts,
       relay,
       createAbsenceRecorder({ db, publisher, process: config.consumerName, keptMs: taskRetentionMs, log }),
-      createAuditor({ db, depth, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
+      createMaintenance({ db, queues, leaseSeconds, quietSeconds: config.auditQuietSeconds, log }),
       createRetention({ db, resultTtlMs, taskRetentionMs, log }),
       createGauges({ db, queues, log }),
       ...(config.podDeletionCost === 'true' ? [createDeletionCost({ db, namespace: config.podNamespace, log })] : []),
@@ -170,7 +171,7 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
       checkup,
       http,
     ],
-    pages: new Map([['/scaling', createScalingPage(queues, createFigures({ db, depth, queues }))]]),
+    pages: new Map([['/scaling', createScalingPage(queues)]]),
     ready: async () => ({ ...(await readinessOf(db, schemas)), findings: checkup.findings }),
   }
 }

@@ -117,7 +117,7 @@ export const SETTINGS = {
     name: 'NIGHTSHIFT_DB_POOL',
     fallback: '5',
     bounds: '1-100',
-    says: 'PostgreSQL connections of one process, and so how many task transactions are open at once.',
+    says: 'PostgreSQL connections for task transactions (consumer) or for reads and relay (api). A consumer opens 4 more, an api 2 more.',
     parse: wholeNumber(1, 100),
   },
   leaseSeconds: {

@@ -1,0 +1,74 @@
+/**
+ * Offers again what the broker lost. Waiting is not lost: a task is lost only when its queue has passed it by, that is,
+ * the queue was empty for the quiet time, or a task that was offered twice the quiet time later has already begun.
+ */
+import type { Queues } from '../queues/queues.ts'
+import type { Log } from '../runtime/log.ts'
+import { metrics } from '../runtime/metrics.ts'
+import type { Db } from '../store/db.ts'
+import { newestBegun, reofferLost } from '../store/moves/reoffer.ts'
+
+export interface LostTasksOptions {
+  readonly db: Db
+  readonly queues: Queues
+  readonly quietSeconds: number
+  readonly mostPerStep: number
+  readonly log: Log
+}
+
+export class LostTasks {
+  readonly #options: LostTasksOptions
+  #begun: ReadonlyMap<string, Date> = new Map()
+  /** Since when each queue has been seen empty at every look, in monotonic milliseconds. */
+  readonly #emptySince = new Map<string, number>()
+
+  constructor(options: LostTasksOptions) {
+    this.#options = options
+  }
+
+  /** Reads when the newest task of each queue was offered that has begun. It reads every task. */
+  async readBegun(): Promise<void> {
+    this.#begun = await newestBegun(this.#options.db)
+  }
+
+  /** Looks once at every queue. @param answeredAt the database's time */
+  async step(answeredAt: Date, now: number): Promise<void> {
+    let unaccounted = 0
+    for (const queue of this.#options.queues.names) unaccounted += await this.#find(queue, answeredAt, now)
+    metrics.unaccountedTasks.set(unaccounted)
+  }
+
+  /** Forgets what was seen: after a failure nothing counts as empty before it is seen empty again. */
+  forget(): void {
+    this.#emptySince.clear()
+    metrics.unaccountedTasks.remove()
+  }
+
+  /** @returns how many may be left for the next step: this step's most, or 0 when it found fewer */
+  async #find(queue: string, answeredAt: Date, now: number): Promise<number> {
+    const { db, queues, quietSeconds, mostPerStep, log } = this.#options
+    const load = queues.load(queue)
+    // What is not known now cannot have passed anything by.
+    if (load.state !== 'known') {
+      this.#emptySince.delete(queue)
+      return 0
+    }
+    if (load.value.ready > 0) this.#emptySince.delete(queue)
+    else if (!this.#emptySince.has(queue)) this.#emptySince.set(queue, now)
+
+    const quietMs = quietSeconds * 1_000
+    const begun = this.#begun.get(queue)
+    const isQuiet = now - (this.#emptySince.get(queue) ?? now) >= quietMs
+    const before = Math.max(
+      isQuiet ? answeredAt.getTime() - quietMs : 0,
+      begun === undefined ? 0 : begun.getTime() - 2 * quietMs,
+    )
+    if (before === 0) return 0
+    const lost = await reofferLost(db, queue, new Date(before), quietSeconds, mostPerStep)
+    if (lost.length > 0) {
+      metrics.auditReoffered.inc({ cause: 'lost' }, lost.length)
+      log.warn({ queue, tasks: lost.length, first: lost[0] }, 'tasks that the broker lost are offered again')
+    }
+    return lost.length === mostPerStep ? mostPerStep : 0
+  }
+}
