@@ -34,8 +34,11 @@ export interface QueuesOptions {
   readonly limits?: FigureLimits
 }
 
-/** Known is what the last look gave, and 30 s old is still better than nothing: what was accepted since is added to it. */
-export const LIMITS: FigureLimits = { knownMs: 3_000, forgottenMs: 30_000 }
+/**
+ * Known is what the last look gave, for as long as a look that fails may take and more. 30 s old is still better than
+ * nothing: what was accepted since is added to it.
+ */
+export const LIMITS: FigureLimits = { knownMs: 5_000, forgottenMs: 30_000 }
 /** Below the 2 s in which the pool gives up connecting, so that one of the two always speaks first. */
 const DATABASE_WITHIN_MS = 1_500
 /** A broker that has not answered for one queue by then is not asked for the others: the next look must not be late. */

@@ -111,6 +111,7 @@ test('without the database nothing is known any more, and the reason is told', a
   toPostgres.blackhole('both')
   await untilLoad('mail', 'unknown')
   await until('the outbox to be unknown', async () => queues.outbox().state === 'unknown')
+  await until('the look to fail', async () => queues.databaseTrouble !== undefined)
 
   expect(queues.databaseTrouble).toMatch(/no answer within|timeout/)
   expect(monitor.figuresOf('mail')).toMatchObject({ backlog: undefined, basis: 'unknown' })
