@@ -109,6 +109,14 @@ test('packages are those of the lock file that run, and their scripts are not ru
   expect(installs[0]?.rest).toMatch(/\bnpm ci --omit=dev --ignore-scripts /)
 })
 
+test('every pack is installed, and the one that the images name is there', () => {
+  const packs = readdirSync(join(ROOT, 'packs'))
+  const copied = restOf('packages', 'COPY').join(' ')
+  for (const pack of packs) expect(copied).toContain(`packs/${pack}/package.json packs/${pack}/`)
+  const [, named = ''] = /NIGHTSHIFT_PACKS=(\S+)/.exec(restOf('runtime', 'ENV').join(' ')) ?? []
+  expect(packs).toEqual(expect.arrayContaining(named.split(',')))
+})
+
 test('the label of the version is that of package.json, and the metrics tell version and commit', async () => {
   expect(restOf('runtime', 'ARG')).toContain(`VERSION=${VERSION}`)
   showBuild('api')
@@ -146,6 +154,8 @@ test.each([
   'src/main.ts',
   'src/store/migrations/0001_tasks.sql',
   'sdk/node/package.json',
+  'packs/conversation/src/pack.ts',
+  'packs/conversation/migrations/0001_tables.sql',
 ])('%s is sent to the builder', (path) => {
   expect(isSent(path)).toBe(true)
 })
