@@ -106,7 +106,7 @@ test('after the cause is repaired a redrive succeeds, by call and by command, an
   await nightshift.untilAllFinished()
 
   expect(retried).toMatchObject({ status: 202, body: { id: first, status: 'PENDING' } })
-  expect(said).toContain('4 tasks sent round again')
+  expect(said).toContain('4 tasks sent to retry')
   for (const id of ids) {
     const task = (await call(api, 'GET', `/api/v1/tasks/${id}`)).body
     expect(task).toMatchObject({ status: 'SUCCESS', attempt: 4, failures: 0, error: null, failureReason: null })
