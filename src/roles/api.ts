@@ -1,4 +1,4 @@
-/** The api role: the gateway, the relay, the auditor and the status calls, in one process. */
+/** The api role: the gateway, the relay, maintenance and the status calls, in one process. */
 import { createAdmission, startsIn } from '../admission/admission.ts'
 import { createBurstRecorder } from '../admission/burst-recorder.ts'
 import { createMonitor } from '../admission/monitor.ts'

@@ -124,7 +124,7 @@ export const metrics = {
   ),
   unaccountedTasks: gauge(
     'unaccounted_tasks',
-    'Tasks found lost and not yet offered again. Not 0 for long: the auditor does not run.',
+    'Tasks found lost and not yet offered again. Not 0 for long: maintenance does not run.',
   ),
   podDeletionCosts: counter(
     'pod_deletion_costs_total',

@@ -2,7 +2,7 @@
 import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
 
-/** Why a life ended by its own hand; the auditor ends those that fell silent. */
+/** Why a life ended by its own hand; maintenance ends those that fell silent. */
 export type EndOfLife = 'told_to_stop' | 'lease_lost'
 
 /** $1 the life, $2 why. Whatever the table says it runs goes back uncharged, each with its outbox row; the lease is over. */

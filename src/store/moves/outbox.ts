@@ -70,7 +70,7 @@ const SETTLE = {
     delete from outbox using soon where id = any($1::bigint[])`,
 }
 
-/** $1 rows, $2 those of them that were late: their tasks are offered from now on, for the auditor to count from. */
+/** $1 rows, $2 those of them that were late: their tasks are offered from now on, for maintenance to count from. */
 const SETTLE_LATE = {
   name: 'settle_outbox_late',
   text: `

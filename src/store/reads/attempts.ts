@@ -20,7 +20,7 @@ export interface AttemptView {
   readonly dueAt: Date | null
   /** When the message that began it was published, by the clock of the api that did it. */
   readonly publishedAt: Date | null
-  /** How often the auditor had offered it again. */
+  /** How often maintenance had offered it again. */
   readonly reoffers: number | null
   /** Why the life of its consumer ended, when it ended with this attempt in hand. */
   readonly consumerEnded: ConsumerEnded | null
