@@ -1,6 +1,7 @@
 /** Finds out who calls and whether they may. What a key vouches for is remembered for at most 30 s. */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { LRUCache } from 'lru-cache'
 import { type Caller, SCOPES, type Scope, type Viewer } from '../core/caller.ts'
 import { Problem } from './problem.ts'
 
@@ -17,23 +18,26 @@ export type Authenticate = (request: IncomingMessage) => Promise<Caller>
  * Authenticates by `Authorization: Bearer <key>`. A revoked key works for up to 30 s more. Only keys that exist are
  * remembered, at most 10 000, so guessing fills no memory; a look-up that fails is not remembered.
  */
-export function authenticateByKey(find: FindCaller, now: () => number = Date.now): Authenticate {
-  const known = new Map<string, { readonly caller: Promise<Caller | undefined>; readonly until: number }>()
+export function authenticateByKey(find: FindCaller, now: () => number = () => performance.now()): Authenticate {
+  const known = new LRUCache<string, Promise<Caller | undefined>>({
+    max: REMEMBERED_KEYS,
+    // The cache lets go of what is older than its limit, we of what is as old.
+    ttl: REMEMBERED_MS - 1,
+    ttlResolution: 0,
+    perf: { now },
+  })
 
   function look(key: string): Promise<Caller | undefined> {
     // The digest, so that a dump of the memory shows no keys.
     const digest = createHash('sha256').update(key).digest('base64')
-    const entry = known.get(digest)
-    if (entry && entry.until > now()) return entry.caller
-    known.delete(digest)
+    const remembered = known.get(digest)
+    if (remembered) return remembered
     const caller = find(key)
-    const fresh = { caller, until: now() + REMEMBERED_MS }
-    known.set(digest, fresh)
+    known.set(digest, caller)
     const forget = (): void => {
-      if (known.get(digest) === fresh) known.delete(digest)
+      if (known.peek(digest) === caller) known.delete(digest)
     }
     caller.then((found) => found ?? forget(), forget)
-    if (known.size > REMEMBERED_KEYS) known.delete(known.keys().next().value as string)
     return caller
   }
 
