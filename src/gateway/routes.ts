@@ -1,47 +1,34 @@
-/**
- * All routes of the gateway.
- *
- * Wiring: `createGatewayRoutes({ db, acceptor, rules: { contracts, queues, newId, taskRetentionMs }, packRoutes,
- * acceptMode, waitForEnd: waiter.waitForEnd, readTask: taskReader })`
- */
+/** All routes of the gateway. */
 import type { PackRoute } from 'nightshift-tasks'
 import type { WaitForEnd } from '../http/prefer.ts'
 import type { Call, Route } from '../http/route.ts'
 import { type Db, isOutage } from '../store/db.ts'
-import { createAccepting } from './accepting.ts'
-import type { Acceptor } from './acceptor.ts'
-import { createBatchRoutes } from './batch.ts'
-import type { Admit } from './door.ts'
-import { createOperateRoutes } from './operate.ts'
+import { AcceptTask } from './accept-task.ts'
+import type { Admission } from './admit.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { createRetryAndCancelRoutes } from './retry-and-cancel.ts'
 import type { SubmissionRules } from './submission.ts'
-import { createTaskRoutes } from './tasks.ts'
+import { createBatchRoutes } from './submit-batch.ts'
+import { createTaskRoutes } from './submit-task.ts'
 
 export interface GatewayOptions {
   readonly db: Db
-  readonly acceptor: Acceptor
+  readonly groupCommit: GroupCommit
   readonly rules: SubmissionRules
   readonly packRoutes: readonly PackRoute[]
   readonly acceptMode: 'durable' | 'confirmed'
-  readonly admit: Admit
+  readonly admission: Admission
   readonly waitForEnd: WaitForEnd
   readonly readTask: (call: Call, id: string) => Promise<object | undefined>
 }
 
 /** Makes the routes. */
-export function createGatewayRoutes({
-  db,
-  acceptor,
-  rules,
-  packRoutes,
-  acceptMode,
-  admit,
-  waitForEnd,
-  readTask,
-}: GatewayOptions): Route[] {
-  const accept = createAccepting({ acceptor, acceptMode, admit })
+export function createGatewayRoutes(options: GatewayOptions): Route[] {
+  const { db, packRoutes, waitForEnd, readTask } = options
+  const tasks = new AcceptTask(options)
   return [
-    ...createTaskRoutes({ accept, rules, packRoutes, waitForEnd, readTask }),
-    ...createBatchRoutes({ accept, rules, isOutage }),
-    ...createOperateRoutes(db),
+    ...createTaskRoutes({ tasks, packRoutes, waitForEnd, readTask }),
+    ...createBatchRoutes({ tasks, isOutage }),
+    ...createRetryAndCancelRoutes(db),
   ]
 }

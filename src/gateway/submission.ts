@@ -7,11 +7,13 @@ import { type Contract, parseDuration } from 'nightshift-tasks'
 import { hashOf } from '../core/canonical.ts'
 import { closeWords } from '../core/nearest.ts'
 import type { NewTask } from '../core/new-task.ts'
+import type { Standing } from '../core/standing.ts'
 import { textFlaw } from '../core/storable.ts'
 import type { Contracts } from '../core/task-types.ts'
 import type { Call } from '../http/call.ts'
 import { invalid, parseInput } from '../http/input.ts'
 import type { PointedError } from '../http/problem.ts'
+import { type Admission, admitOrRefuse } from './admit.ts'
 import type { Submission } from './schemas.ts'
 
 export interface SubmissionRules {
@@ -34,11 +36,21 @@ export interface SubmissionContext {
 
 const LONGEST_EXPIRY_MS = 365 * 86_400_000
 
+/** A task, and how its client stands with its queue. */
+export interface AdmittedTask extends NewTask {
+  readonly standing: Standing
+}
+
 /**
- * Makes the task.
- * @throws Problem invalid-input with a pointer to every place that does not fit
+ * Makes the task. It is admitted last, so that only what is valid counts against the client's share.
+ * @throws Problem invalid-input with a pointer to every place that does not fit; queue-full, unavailable
  */
-export function newTaskOf(rules: SubmissionRules, submission: Submission, context: SubmissionContext): NewTask {
+export function newTaskOf(
+  rules: SubmissionRules,
+  submission: Submission,
+  context: SubmissionContext,
+  admission: Admission,
+): AdmittedTask {
   const { caller, requestId, trace } = context.call
   const contract = contractOf(rules, submission.name)
   const errors: PointedError[] = []
@@ -58,11 +70,15 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
   const keys = keysOf(contract, payload, context.key)
   // Hashed only for a key to be told apart by: for every task it was 5 % of the api's time.
   const hash = keys.length === 0 ? '' : hashOf(submission)
+  const asked = { name: contract.name, queue: submission.queue ?? contract.queue, client: caller.client }
+  const standing = admitOrRefuse(admission, asked)
+  // Only a task that may begin at once waits behind those that are there.
+  const isDue = times.runAt === null && times.delayMs === null
   return {
     id: rules.newId(),
-    name: contract.name,
-    queue: submission.queue ?? contract.queue,
-    client: caller.client,
+    name: asked.name,
+    queue: asked.queue,
+    client: asked.client,
     requestId,
     traceId: trace.traceId,
     traceparent: trace.traceparent,
@@ -72,9 +88,10 @@ export function newTaskOf(rules: SubmissionRules, submission: Submission, contex
     // As it was sent, not as the schema understood it: nothing is dropped in silence.
     payload: JSON.stringify(submission.payload),
     maxAttempts: submission.maxAttempts ?? null,
-    ahead: null,
+    ahead: isDue ? (standing.backlog ?? null) : null,
     ...times,
     keys: keys.map((key) => ({ key, hash })),
+    standing,
   }
 }
 

@@ -8,8 +8,8 @@ import { createPublisher } from '../broker/publisher.ts'
 import { topologyOf } from '../broker/topology.ts'
 import { keyedTasksOf } from '../core/task-types.ts'
 import { createCheckup } from '../doctor/checkup.ts'
-import { createAcceptor } from '../gateway/acceptor.ts'
-import type { Admit } from '../gateway/door.ts'
+import type { Admission } from '../gateway/admit.ts'
+import { createGroupCommit } from '../gateway/group-commit.ts'
 import { createGatewayRoutes } from '../gateway/routes.ts'
 import { createHttpServer, type HttpServer } from '../http/server.ts'
 import { createGauges } from '../maintenance/gauges.ts'
@@ -65,7 +65,7 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
   const publisher = createPublisher({ url: config.amqpUrl, name: `relay ${config.consumerName}`, log, topology })
   const depth = createDepthProbe({ url: config.amqpUrl, name: `depth ${config.consumerName}`, log, topology })
   const relay = createRelay({ db, publisher, log })
-  const acceptor = createAcceptor({
+  const groupCommit = createGroupCommit({
     db: acceptDb,
     fastPath: relay,
     name: config.consumerName,
@@ -83,13 +83,15 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
     name: config.consumerName,
     log,
   })
-  const admission = createAdmission({ monitor, limits: config })
+  const byQueue = createAdmission({ monitor, limits: config })
   const bursts = createBurstRecorder({ db, log })
-  const admit: Admit = ({ queue, client, name }) => {
-    // Callers that no key vouches for share one share: a name costs them nothing.
-    const admitted = admission.admit(queue, config.auth === 'on' ? client : UNVOUCHED)
-    bursts.note(client, name, admitted.isAdmitted)
-    return admitted
+  const admission: Admission = {
+    admit({ queue, client, name }) {
+      // Callers that no key vouches for share one share: a name costs them nothing.
+      const admitted = byQueue.admit(queue, config.auth === 'on' ? client : UNVOUCHED)
+      bursts.note(client, name, admitted.isAdmitted)
+      return admitted
+    },
   }
 
   const clock = createIdClock()
@@ -116,11 +118,11 @@ export function buildApi(config: Config, types: TaskTypes, log: Log): BuiltApi {
   const routes = [
     ...createGatewayRoutes({
       db,
-      acceptor,
+      groupCommit,
       rules: { contracts, queues: new Set(names), newId: clock.newId, taskRetentionMs },
       packRoutes: types.routes,
       acceptMode: config.acceptMode,
-      admit,
+      admission,
       waitForEnd: waiter.waitForEnd,
       readTask,
     }),

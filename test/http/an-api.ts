@@ -1,4 +1,4 @@
-// An API on a free port for one test: the real server and the real routes, on whatever acceptor and database it is given.
+// An API on a free port for one test: the real server and the real routes, on whatever group commit and database it is given.
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -7,8 +7,8 @@ import { withDocs } from '../../src/api-docs/docs.ts'
 import type { Caller } from '../../src/core/caller.ts'
 import type { NewTask } from '../../src/core/new-task.ts'
 import { type Contracts, keyedTasksOf } from '../../src/core/task-types.ts'
-import type { Acceptor } from '../../src/gateway/acceptor.ts'
-import type { Admit } from '../../src/gateway/door.ts'
+import type { Admission } from '../../src/gateway/admit.ts'
+import type { GroupCommit } from '../../src/gateway/group-commit.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.ts'
@@ -22,14 +22,14 @@ import { createRequestRoutes } from '../../src/why/requests.ts'
 import { PACKS } from '../support/packs.ts'
 
 export interface ApiOptions {
-  readonly acceptor?: Acceptor
+  readonly groupCommit?: GroupCommit
   readonly db?: Db
   /** Keys and whose they are; without them, authentication is off. */
   readonly callers?: Readonly<Record<string, Caller>>
   readonly findCaller?: (key: string) => Promise<Caller | undefined>
   readonly contracts?: Contracts
   readonly newId?: () => string
-  readonly admit?: Admit
+  readonly admit?: Admission['admit']
   readonly acceptMode?: 'durable' | 'confirmed'
   readonly broker?: () => { connected: boolean; detail: string }
   readonly extraRoutes?: readonly Route[]
@@ -48,7 +48,7 @@ export interface AnApi {
 }
 
 /** A door that is always open. */
-const openDoor: Admit = ({ queue }) => ({
+const openDoor: Admission['admit'] = ({ queue }) => ({
   isAdmitted: true,
   standing: { queue, backlog: 0, limit: 10_000, sharePerSecond: 100, left: 300, startsInSeconds: 0 },
 })
@@ -68,7 +68,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   const {
     admit = openDoor,
     acceptMode = 'durable',
-    acceptor = anAcceptor(),
+    groupCommit = aGroupCommit(),
     broker = () => ({ connected: true, detail: 'connected' }),
   } = options
   const packRoutes = PACKS.routes.filter(({ task }) => contracts.has(task))
@@ -77,11 +77,11 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     [
       ...createGatewayRoutes({
         db,
-        acceptor,
+        groupCommit,
         rules,
         packRoutes,
         acceptMode,
-        admit,
+        admission: { admit },
         waitForEnd: waiter.waitForEnd,
         readTask,
       }),
@@ -135,16 +135,16 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
 /** What was accepted, its payload read. */
 type Remembered = Omit<NewTask, 'payload'> & { readonly payload: unknown }
 
-export interface FakeAcceptor extends Acceptor {
+export interface FakeGroupCommit extends GroupCommit {
   readonly tasks: Remembered[]
 }
 
 /** Accepts everything and remembers it; knows keys as the database does. */
-export function anAcceptor(): FakeAcceptor {
+export function aGroupCommit(): FakeGroupCommit {
   const tasks: Remembered[] = []
   return {
     tasks,
-    async accept(task) {
+    async commit(task) {
       for (const { key, hash } of task.keys) {
         const known = tasks.find(({ client, keys }) => client === task.client && keys.some((one) => one.key === key))
         if (!known) continue

@@ -1,7 +1,7 @@
 // The real API on a real database of its own; no relay and no consumer, so tasks stay where the test puts them.
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
-import { createAcceptor, type FastPath } from '../../src/gateway/acceptor.ts'
+import { createGroupCommit, type FastPath } from '../../src/gateway/group-commit.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { createIdClock } from '../../src/store/task-ids.ts'
@@ -41,14 +41,14 @@ export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
     const db = openDb({ url: database.url, poolSize: 5, name: 'test api', log: silentLog })
     onTestFinished(() => db.close())
     const { newId = (make) => make(), ...rest } = options
-    const acceptor = createAcceptor({
+    const groupCommit = createGroupCommit({
       db,
       fastPath: noRelay,
       name: 'test api',
       clientLabel: () => 'other',
       log: silentLog,
     })
-    const api = await anApi({ ...rest, db, contracts, acceptor, newId: () => newId(clock.newId) })
+    const api = await anApi({ ...rest, db, contracts, groupCommit, newId: () => newId(clock.newId) })
     return { api, db }
   }
 

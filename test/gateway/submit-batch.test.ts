@@ -1,9 +1,9 @@
 // A batch: one answer per item, in order, each accepted or refused on its own.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import type { BatchAnswerItem } from '../../src/gateway/batch.ts'
 import { inOrder } from '../../src/gateway/in-order.ts'
-import { anAcceptor, anApi } from '../http/an-api.ts'
+import type { BatchAnswerItem } from '../../src/gateway/submit-batch.ts'
+import { aGroupCommit, anApi } from '../http/an-api.ts'
 
 const BATCH = '/api/v1/tasks/batch'
 const ndjson = { 'content-type': 'application/x-ndjson' }
@@ -39,8 +39,8 @@ describe.each([
   { how: 'an array', headers: {}, body: `[${MIXED.toSpliced(1, 1, '"{"').join(',')}]`, malformed: false },
 ])('a batch of $how', ({ headers, body, malformed }) => {
   test('answers each item in order, and one that is refused harms no other', async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
 
     const answer = await api.post(BATCH, body, headers as Record<string, string>)
     const text = await answer.text()
@@ -94,7 +94,7 @@ describe.each([
       ['/surprise'],
       ['/payload'],
     ])
-    expect(acceptor.tasks.map(({ payload }) => payload)).toEqual([1, 4])
+    expect(groupCommit.tasks.map(({ payload }) => payload)).toEqual([1, 4])
   })
 })
 
@@ -124,16 +124,16 @@ test('lines are answered while the next are still on their way', async () => {
 })
 
 test('no more than 200 items of a batch are under way at once, and all are answered', async () => {
-  const fake = anAcceptor()
+  const fake = aGroupCommit()
   let underWay = 0
   let most = 0
-  const accept: typeof fake.accept = async (one) => {
+  const commit: typeof fake.commit = async (one) => {
     most = Math.max(most, ++underWay)
     await sleep(1)
     underWay -= 1
-    return fake.accept(one)
+    return fake.commit(one)
   }
-  const api = await anApi({ acceptor: { accept } })
+  const api = await anApi({ groupCommit: { commit } })
 
   const answer = await api.post(
     BATCH,
@@ -146,15 +146,15 @@ test('no more than 200 items of a batch are under way at once, and all are answe
 })
 
 test('a database that goes away midway is waited for once, not once per item', async () => {
-  const fake = anAcceptor()
+  const fake = aGroupCommit()
   let refused = 0
-  const accept: typeof fake.accept = async (one) => {
-    if (fake.tasks.length < 10) return fake.accept(one)
+  const commit: typeof fake.commit = async (one) => {
+    if (fake.tasks.length < 10) return fake.commit(one)
     refused += 1
     await sleep(20)
     throw Object.assign(new Error('terminating connection'), { code: '57P01' })
   }
-  const api = await anApi({ acceptor: { accept } })
+  const api = await anApi({ groupCommit: { commit } })
 
   const answer = await api.post(
     BATCH,
@@ -188,15 +188,15 @@ describe('a batch that is refused as a whole', () => {
 })
 
 test('the 10 001st line is refused and the rest is not read', async () => {
-  const acceptor = anAcceptor()
-  const api = await anApi({ acceptor })
+  const groupCommit = aGroupCommit()
+  const api = await anApi({ groupCommit })
 
   const answer = await api.post(BATCH, `${JSON.stringify(task(1))}\n`.repeat(10_100), ndjson)
 
   const items = linesOf(await answer.text())
   expect(items).toHaveLength(10_001)
   expect(items.at(-1)).toMatchObject({ accepted: false, problem: { status: 413 } })
-  expect(acceptor.tasks).toHaveLength(10_000)
+  expect(groupCommit.tasks).toHaveLength(10_000)
 })
 
 test('an empty batch is answered with nothing', async () => {

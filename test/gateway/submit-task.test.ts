@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Caller } from '../../src/core/caller.ts'
 import { acceptedSchema } from '../../src/gateway/schemas.ts'
 import { metrics } from '../../src/runtime/metrics.ts'
-import { anAcceptor, anApi } from '../http/an-api.ts'
+import { aGroupCommit, anApi } from '../http/an-api.ts'
 import { contractsOf } from '../support/packs.ts'
 
 const TASKS = '/api/v1/tasks'
@@ -38,8 +38,8 @@ describe('an accepted task', () => {
   })
 
   test('is stored as it was sent, with everything that was asked for', async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
     const payload = { b: ['\u{1f600}', -0.5, null], a: { toJSON: 'x', length: 3 } }
 
     const asked = {
@@ -55,7 +55,7 @@ describe('an accepted task', () => {
     const answer = await api.post(TASKS, asked, { 'x-client-id': 'shop', traceparent: trace, tracestate: 'a=b' })
 
     expect(answer.headers.get('retry-after')).toBe('600')
-    expect(acceptor.tasks).toMatchObject([
+    expect(groupCommit.tasks).toMatchObject([
       {
         name: 'trial.echo',
         payload,
@@ -75,19 +75,19 @@ describe('an accepted task', () => {
   })
 
   test('keeps what its schema would drop, fill in or change', async () => {
-    const acceptor = anAcceptor()
+    const groupCommit = aGroupCommit()
     const payload = z.object({ a: z.string().trim(), b: z.int().default(7) })
     const contract = defineTask({ name: 'loose.task', summary: 'Loose.', payload, queue: 'trial', effects: 'none' })
-    const api = await anApi({ acceptor, contracts: contractsOf([contract]) })
+    const api = await anApi({ groupCommit, contracts: contractsOf([contract]) })
 
     await api.post(TASKS, { name: 'loose.task', payload: { a: ' x ', extra: true } })
 
-    expect(acceptor.tasks.map((one) => one.payload)).toEqual([{ a: ' x ', extra: true }])
+    expect(groupCommit.tasks.map((one) => one.payload)).toEqual([{ a: ' x ', extra: true }])
   })
 
   test('that may start in the past starts at once; one with an offset starts at that moment', async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
     const ahead = new Date(Date.now() + 3_600_000)
 
     await api.post(TASKS, { ...task, runAt: '0000-01-01T00:00:00Z' })
@@ -96,16 +96,16 @@ describe('an accepted task', () => {
       runAt: new Date(ahead.getTime() + 7_200_000).toISOString().replace('Z', '+02:00'),
     })
 
-    expect(acceptor.tasks.map(({ runAt }) => runAt)).toEqual([null, ahead.toISOString()])
+    expect(groupCommit.tasks.map(({ runAt }) => runAt)).toEqual([null, ahead.toISOString()])
   })
 
   test('takes its user from the contract when the client names none', async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
 
     await api.post('/api/v1/conversations/end', conversation)
 
-    expect(acceptor.tasks).toMatchObject([
+    expect(groupCommit.tasks).toMatchObject([
       { name: 'conversation.ended', queue: 'conversations', userId: 'u-1', payload: conversation },
     ])
   })
@@ -115,8 +115,8 @@ describe('a repeated request', () => {
   const key = { 'idempotency-key': 'k-1' }
 
   test('is answered as the first was, and says so', async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
 
     const first = await (
       await api.post(TASKS, { ...task, payload: { a: 1, b: 2 } }, { ...key, 'x-request-id': 'r-1' })
@@ -133,7 +133,7 @@ describe('a repeated request', () => {
     expect(await again.json()).toEqual(same)
     expect(again.headers.get('idempotency-replayed')).toBe('true')
     expect(again.headers.get('x-request-id')).toBe('r-2')
-    expect(acceptor.tasks).toHaveLength(1)
+    expect(groupCommit.tasks).toHaveLength(1)
   })
 
   const others = [
@@ -158,18 +158,18 @@ describe('a repeated request', () => {
   })
 
   test('of another client is another task', async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
 
     await api.post(TASKS, task, { ...key, 'x-client-id': 'a' })
     await api.post(TASKS, task, { ...key, 'x-client-id': 'b' })
 
-    expect(acceptor.tasks).toHaveLength(2)
+    expect(groupCommit.tasks).toHaveLength(2)
   })
 
   test("is known by the contract's own key on both routes, with and without a key of the client", async () => {
-    const acceptor = anAcceptor()
-    const api = await anApi({ acceptor })
+    const groupCommit = aGroupCommit()
+    const api = await anApi({ groupCommit })
     const asTask = { name: 'conversation.ended', payload: conversation }
 
     const answers = [
@@ -180,22 +180,22 @@ describe('a repeated request', () => {
     ]
 
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 422])
-    expect(acceptor.tasks).toHaveLength(1)
-    expect(acceptor.tasks[0]?.keys.map((one) => one.key)).toEqual(['name:conversation.ended:c-1'])
+    expect(groupCommit.tasks).toHaveLength(1)
+    expect(groupCommit.tasks[0]?.keys.map((one) => one.key)).toEqual(['name:conversation.ended:c-1'])
   })
 })
 
 describe('when the answer does not come by itself', () => {
   test('confirmed mode waits two seconds for the broker and says whether it confirmed', async () => {
-    const fake = anAcceptor()
+    const fake = aGroupCommit()
     const confirmations = [Promise.resolve(true), new Promise<boolean>(() => undefined), undefined]
-    const acceptor = {
-      accept: async (...given: Parameters<typeof fake.accept>) => {
+    const groupCommit = {
+      commit: async (...given: Parameters<typeof fake.commit>) => {
         const confirmed = confirmations[fake.tasks.length]
-        return { ...(await fake.accept(...given)), ...(confirmed ? { confirmed } : {}) }
+        return { ...(await fake.commit(...given)), ...(confirmed ? { confirmed } : {}) }
       },
     }
-    const api = await anApi({ acceptor, acceptMode: 'confirmed' })
+    const api = await anApi({ groupCommit, acceptMode: 'confirmed' })
 
     const begun = performance.now()
     const answers = [await api.post(TASKS, task), await api.post(TASKS, task), await api.post(TASKS, task)]
@@ -208,7 +208,7 @@ describe('when the answer does not come by itself', () => {
   })
 
   test('a database that never answers makes a 503 within six seconds', async () => {
-    const api = await anApi({ acceptor: { accept: () => new Promise(() => undefined) } })
+    const api = await anApi({ groupCommit: { commit: () => new Promise(() => undefined) } })
 
     const begun = performance.now()
     const answer = await api.post(TASKS, task)
@@ -219,10 +219,10 @@ describe('when the answer does not come by itself', () => {
   })
 
   test('a row that only the database refuses is still the fault of the input, not ours', async () => {
-    const accept = async () => {
+    const commit = async () => {
       throw Object.assign(new Error('unsupported Unicode escape sequence'), { code: '22P05' })
     }
-    const api = await anApi({ acceptor: { accept } })
+    const api = await anApi({ groupCommit: { commit } })
 
     expect((await api.post(TASKS, task)).status).toBe(422)
   })

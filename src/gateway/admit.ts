@@ -1,19 +1,25 @@
-/** The door: asks whether a task may come in, and says no as the standards have it (429, Retry-After, RateLimit). */
+/** Asks whether a task is admitted, and refuses as the standards have it (429, Retry-After, RateLimit). */
 
 import type { NewTask } from '../core/new-task.ts'
 import type { Admitted, Standing } from '../core/standing.ts'
 import { Problem } from '../http/problem.ts'
 
-/** Decides about one task, and counts it. */
-export type Admit = (task: Pick<NewTask, 'queue' | 'client' | 'name'>) => Admitted
+/** What the admission must know of a task. */
+export type AskedFor = Pick<NewTask, 'queue' | 'client' | 'name'>
+
+/** The admission in the same process, handed over by roles/api.ts. */
+export interface Admission {
+  /** Decides about one task, and counts it. */
+  admit(task: AskedFor): Admitted
+}
 
 /**
- * Lets a task in, or throws.
+ * Admits a task, or throws.
  * @throws Problem queue-full with everything the client needs to come again at the right time; unavailable when nothing
  *   is known of the queue
  */
-export function enter(admit: Admit, task: NewTask): Standing {
-  const admitted = admit(task)
+export function admitOrRefuse(admission: Admission, task: AskedFor): Standing {
+  const admitted = admission.admit(task)
   if (admitted.isAdmitted) return admitted.standing
   const { standing, retryAfterSeconds } = admitted
   const { queue, backlog, limit, sharePerSecond } = standing

@@ -8,14 +8,12 @@ import { BODY_LIMIT_BYTES, mediaTypeOf, parseInput, parseJsonText, refuseFlaws }
 import { Problem, problemBody, problemSchema, unavailable } from '../http/problem.ts'
 import { type Call, type Route, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
-import type { AcceptTask } from './accepting.ts'
+import type { AcceptTask } from './accept-task.ts'
 import { inOrder } from './in-order.ts'
 import { acceptedSchema, batchItemSchema, IDEMPOTENCY_KEY } from './schemas.ts'
-import { newTaskOf, type SubmissionRules } from './submission.ts'
 
 export interface BatchRoutesOptions {
-  readonly accept: AcceptTask
-  readonly rules: SubmissionRules
+  readonly tasks: AcceptTask
   readonly isOutage: (error: unknown) => boolean
 }
 
@@ -83,7 +81,7 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
   ]
 }
 
-function createItemAnswerer({ accept, rules, isOutage }: BatchRoutesOptions, call: Call) {
+function createItemAnswerer({ tasks, isOutage }: BatchRoutesOptions, call: Call) {
   // Once the database is away the rest is not tried: 10 000 items would wait for it one window after the other.
   let gone: unknown
   const problemOf = (error: unknown): Problem => {
@@ -98,8 +96,7 @@ function createItemAnswerer({ accept, rules, isOutage }: BatchRoutesOptions, cal
       if (item.problem) throw item.problem
       const { key: _, ...submission } = parseInput(batchItemSchema, item.value)
       if (gone !== undefined) throw gone
-      const task = newTaskOf(rules, submission, { call, key, payloadAt: '/payload' })
-      const { body, isReplayed } = await accept(task)
+      const { task, body, isReplayed } = await tasks.accept(submission, { call, key, payloadAt: '/payload' })
       metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
       return {
         index,

@@ -1,16 +1,16 @@
 // The door says no as the standards have it, and tells the client what it needs to come again.
 import { expect, test } from 'vitest'
-import type { Admit } from '../../src/gateway/door.ts'
-import { anAcceptor, anApi } from '../http/an-api.ts'
+import type { Admission } from '../../src/gateway/admit.ts'
+import { aGroupCommit, anApi } from '../http/an-api.ts'
 
 const TASKS = '/api/v1/tasks'
 const task = { name: 'trial.echo', payload: 1 }
 const standing = { queue: 'trial', backlog: 12_345, limit: 10_000, sharePerSecond: 12.5, left: 0, startsInSeconds: 90 }
-const shut: Admit = () => ({ isAdmitted: false, standing, retryAfterSeconds: 17 })
+const shut: Admission['admit'] = () => ({ isAdmitted: false, standing, retryAfterSeconds: 17 })
 
 test('a client over its share gets 429 with when to come again, and nothing is stored', async () => {
-  const acceptor = anAcceptor()
-  const api = await anApi({ acceptor, admit: shut })
+  const groupCommit = aGroupCommit()
+  const api = await anApi({ groupCommit, admit: shut })
 
   const answer = await api.post(TASKS, task)
 
@@ -31,11 +31,11 @@ test('a client over its share gets 429 with when to come again, and nothing is s
     sharePerSecond: 12.5,
     retryAfterSeconds: 17,
   })
-  expect(acceptor.tasks).toEqual([])
+  expect(groupCommit.tasks).toEqual([])
 })
 
 test('when nothing is known of the queue it is our trouble: 503', async () => {
-  const blind: Admit = () => ({
+  const blind: Admission['admit'] = () => ({
     isAdmitted: false,
     standing: { ...standing, backlog: undefined },
     retryAfterSeconds: 3,
@@ -49,7 +49,7 @@ test('when nothing is known of the queue it is our trouble: 503', async () => {
 
 test('in a batch the items beyond the share are refused, each on its own', async () => {
   let left = 2
-  const narrow: Admit = (asked) => {
+  const narrow: Admission['admit'] = (asked) => {
     left -= 1
     return left >= 0 ? { isAdmitted: true, standing: { ...standing, left } } : shut(asked)
   }

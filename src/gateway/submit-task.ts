@@ -8,15 +8,13 @@ import { retryAfter } from '../http/retry-after.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
-import type { AcceptTask } from './accepting.ts'
-import { rateLimitHeaders } from './door.ts'
+import type { AcceptTask } from './accept-task.ts'
+import { rateLimitHeaders } from './admit.ts'
 import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'
-import { newTaskOf, type SubmissionRules } from './submission.ts'
 
 export interface TaskRoutesOptions {
-  readonly accept: AcceptTask
-  readonly rules: SubmissionRules
-  /** Each submits one task type, whose contract is among those of `rules`. */
+  readonly tasks: AcceptTask
+  /** Each submits one task type, whose contract is among those of the rules of `tasks`. */
   readonly packRoutes: readonly PackRoute[]
   readonly waitForEnd: WaitForEnd
   /** Reads a task as `GET /api/v1/tasks/{id}` answers it, for `Prefer: wait`. */
@@ -97,13 +95,12 @@ async function submitted(
 ): Promise<Answer> {
   const key = idempotencyKeyOf(call)
   const submission = submissionOf(await readJson(call))
-  const task = newTaskOf(options.rules, submission, { call, key, payloadAt })
-  const { body, isReplayed, standing } = await options.accept(task)
+  const { task, body, isReplayed } = await options.tasks.accept(submission, { call, key, payloadAt })
   tracing.about(body.id, task.name)
   metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
   const headers = {
     location: body.statusUrl,
-    ...rateLimitHeaders(standing),
+    ...rateLimitHeaders(task.standing),
     ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}),
   }
   return (
