@@ -1,5 +1,5 @@
 /**
- * Decides whether a task may come in. Below the low mark everybody may. From there on a client that asks for more than
+ * Decides whether a task may come in. Below the low mark every client may. From there on a client that asks for more than
  * its share is refused with rising probability, at the high mark always; a client within its share is always let in,
  * because the shares together are no more than what is worked off.
  */
@@ -38,32 +38,32 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const clients = byQueue.get(queue) ?? createClients()
       byQueue.set(queue, clients)
       const client = clients.of(name)
-      client.asks.note(at)
+      client.demand.note(at)
       const figures = monitor.figuresOf(queue)
       const { backlog, basis, drain } = figures
       const high = basis === 'outbox' ? limits.outboxHigh : limits.depthHigh
       const low = basis === 'outbox' ? limits.outboxHigh * 0.8 : limits.depthLow
-      const supply = { drain: worked(drain, backlog, high), replicas: monitor.replicas }
+      const supply = { drain: drainToShare(drain, backlog, high), replicas: monitor.replicas }
       const rate = Math.max(limits.tricklePerSecond / monitor.replicas, clients.rateOf(client, supply, at))
-      // Unknown is treated as full: everybody has his share and no more.
+      // Unknown is treated as full: each client has its share and no more.
       const pressure = backlog === undefined ? 1 : Math.min(1, Math.max(0, (backlog - low) / Math.max(1, high - low)))
-      const isCalm = pressure === 0
-      if (isCalm) client.share.keep(at, rate)
-      const isWithin = isCalm || client.share.take(at, rate)
+      const isUncongested = pressure === 0
+      if (isUncongested) client.bucket.refill(at, rate)
+      const isWithin = isUncongested || client.bucket.take(at, rate)
       const isAdmitted = isWithin || random() >= pressure
       const standing = {
         queue,
         backlog,
         limit: high,
         sharePerSecond: rate,
-        left: client.share.left(at, rate),
+        left: client.bucket.left(at, rate),
         startsInSeconds: backlog === undefined ? undefined : startsIn(backlog, figures),
       }
       if (!isAdmitted) {
-        const wait = client.share.comeAgain(at, rate)
+        const wait = client.bucket.reserveRetry(at, rate)
         return { isAdmitted, standing, retryAfterSeconds: Math.ceil(wait * (1 + random() * 0.2)) }
       }
-      if (isCalm) clients.letInCalm(client, supply, at)
+      if (isUncongested) clients.countBaseline(client, supply, at)
       monitor.count(queue)
       return { isAdmitted, standing }
     },
@@ -71,14 +71,14 @@ export function createAdmission(options: AdmissionOptions): Admission {
 }
 
 /** Above the high mark less is shared out than is worked off, so that the queue comes back to its mark. */
-function worked(drain: number | undefined, backlog: number | undefined, high: number): number {
+function drainToShare(drain: number | undefined, backlog: number | undefined, high: number): number {
   const over = backlog === undefined ? 0 : Math.max(0, backlog / high - 1)
   return (drain ?? 0) * Math.max(0.5, 1 - 5 * over)
 }
 
 /**
  * Tells in how many seconds a task with so many before it will start. Without a living consumer, or when nothing is
- * worked off, nobody can say; what fits into the slots does not wait.
+ * worked off, there is no basis for saying; what fits into the slots does not wait.
  */
 export function startsIn(ahead: number, { drain, slots }: QueueFigures): number | undefined {
   if (!slots) return undefined

@@ -1,16 +1,16 @@
 /**
- * The clients of one queue: who asks for how much now, and how much each was used to while nothing pressed. What they
- * were used to was worked off, so it is no flood, and it stays theirs when somebody else floods.
+ * The clients of one queue: the demand of each now, and its baseline, which is what it had while the queue was below its
+ * low mark. The baseline was worked off, so it is no flood, and it stays the client's when another one floods.
  */
 import { createRate, type Rate } from './rate.ts'
-import { createShare, type Share } from './share.ts'
+import { createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 export interface Client {
-  readonly share: Share
+  readonly bucket: TokenBucket
   /** What it asks for. */
-  readonly asks: Rate
-  /** What it was let in for while the queue was calm. */
-  readonly calm: Rate
+  readonly demand: Rate
+  /** What it was admitted for while the queue was below its low mark. */
+  readonly baseline: Rate
 }
 
 /** What is worked off, tasks per second, by how many api processes it is shared out. */
@@ -21,11 +21,11 @@ export interface Supply {
 
 export interface Clients {
   of(name: string): Client
-  /** Counts a task that came in while the queue was calm, and remembers what is usual. */
-  letInCalm(client: Client, supply: Supply, at: number): void
+  /** Counts a task that came in while the queue was below its low mark, and keeps the baselines. */
+  countBaseline(client: Client, supply: Supply, at: number): void
   /**
-   * Says how many tasks per second a client may have of what is worked off here. By max-min fairness: everybody gets as
-   * much as he asks for up to one level, so who asks for most is cut first, and all together get what is worked off.
+   * Says how many tasks per second a client may have of what is worked off here. By max-min fairness: each gets as
+   * much as it asks for up to one level, so the largest demand is cut first, and all together get what is worked off.
    */
   rateOf(client: Client, supply: Supply, at: number): number
 }
@@ -33,14 +33,14 @@ export interface Clients {
 /** A client that asked within this time counts as active. */
 const ACTIVE_MS = 10_000
 const FORGOTTEN_MS = 600_000
-const ASKS_OVER_MS = 5_000
-const CALM_OVER_MS = 10_000
+const DEMAND_OVER_MS = 5_000
+const BASELINE_OVER_MS = 10_000
 /** Counting all clients anew for every request would cost more than the request. */
-const CENSUS_EVERY_MS = 200
-/** A flood fills a queue before anybody can tell it from usual traffic: what is usual was so for as long as this. */
-const USUAL_AFTER_MS = 3_000
+const DEMAND_EVERY_MS = 200
+/** A flood fills a queue before it can be told from a baseline: so a baseline takes effect only after as long as this. */
+const BASELINE_AFTER_MS = 3_000
 
-interface Usual {
+interface Baseline {
   readonly at: number
   readonly rates: ReadonlyMap<Client, number>
   readonly ascending: readonly number[]
@@ -50,25 +50,25 @@ interface Usual {
 
 export function createClients(): Clients {
   const clients = new Map<string, Client>()
-  /** What the active ones ask for, the least first. */
-  let census: { readonly at: number; readonly asks: readonly number[] } | undefined
-  let usual: Usual | undefined
-  let nextUsual: Usual | undefined
+  /** Of the active clients, the least first. */
+  let demand: { readonly at: number; readonly ascending: readonly number[] } | undefined
+  let baseline: Baseline | undefined
+  let nextBaseline: Baseline | undefined
 
-  function asksAt(at: number): readonly number[] {
-    if (census && at - census.at < CENSUS_EVERY_MS) return census.asks
+  function demandAt(at: number): readonly number[] {
+    if (demand && at - demand.at < DEMAND_EVERY_MS) return demand.ascending
     const active: Client[] = []
     for (const [name, client] of clients) {
-      const away = at - client.share.lastAsked
+      const away = at - client.bucket.lastAsked
       if (away < ACTIVE_MS) active.push(client)
       else if (away > FORGOTTEN_MS) clients.delete(name)
     }
-    census = { at, asks: sorted(active.map(({ asks }) => asks.now(at))) }
-    return census.asks
+    demand = { at, ascending: sorted(active.map((client) => client.demand.now(at))) }
+    return demand.ascending
   }
 
-  function usualAt(at: number, { drain, replicas }: Supply): Usual {
-    const rates = new Map([...clients.values()].map((client) => [client, client.calm.now(at)]))
+  function baselineAt(at: number, { drain, replicas }: Supply): Baseline {
+    const rates = new Map([...clients.values()].map((client) => [client, client.baseline.now(at)]))
     const ascending = sorted([...rates.values()])
     const sum = ascending.reduce((total, rate) => total + rate, 0)
     return { at, rates, ascending, part: drain > 0 ? Math.min(1, sum / drain) : 1 / replicas }
@@ -77,28 +77,31 @@ export function createClients(): Clients {
   return {
     of(name) {
       const known = clients.get(name) ?? {
-        share: createShare(),
-        asks: createRate(ASKS_OVER_MS),
-        calm: createRate(CALM_OVER_MS),
+        bucket: createTokenBucket(),
+        demand: createRate(DEMAND_OVER_MS),
+        baseline: createRate(BASELINE_OVER_MS),
       }
       clients.set(name, known)
       return known
     },
-    letInCalm(client, supply, at) {
-      client.calm.note(at)
-      if (nextUsual && at - nextUsual.at < USUAL_AFTER_MS) return
-      usual = nextUsual
-      nextUsual = usualAt(at, supply)
+    countBaseline(client, supply, at) {
+      client.baseline.note(at)
+      if (nextBaseline && at - nextBaseline.at < BASELINE_AFTER_MS) return
+      baseline = nextBaseline
+      nextBaseline = baselineAt(at, supply)
     },
     rateOf(client, { drain, replicas }, at) {
-      const fair = levelOf(drain / replicas, asksAt(at))
-      if (!usual) return fair
-      return Math.max(fair, Math.min(usual.rates.get(client) ?? 0, levelOf(drain * usual.part, usual.ascending)))
+      const fair = levelOf(drain / replicas, demandAt(at))
+      if (!baseline) return fair
+      return Math.max(
+        fair,
+        Math.min(baseline.rates.get(client) ?? 0, levelOf(drain * baseline.part, baseline.ascending)),
+      )
     },
   }
 }
 
-/** Finds the level up to which everybody can have his own; when there is enough for all, what is left is divided on top. */
+/** Finds the level up to which each can have its demand; when there is enough for all, what is left is divided on top. */
 function levelOf(drain: number, ascending: readonly number[]): number {
   let left = drain
   for (const [index, own] of ascending.entries()) {
