@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { SECURITY_HEADERS } from './answer.ts'
-import { Api } from './api.ts'
 import { authenticateByKey, authenticateNobody, type FindCaller } from './auth.ts'
+import { Dispatcher } from './dispatcher.ts'
 import { Problem, type ProblemSlug, problemBody } from './problem.ts'
 import type { Route } from './route.ts'
 
@@ -53,7 +53,7 @@ export interface HttpServer extends Service {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { config, log, findCaller, isOutage, routes, lingerMs = 0, limits } = options
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
-  const api = new Api({ routes, authenticate, isOutage, log })
+  const dispatcher = new Dispatcher({ routes, authenticate, isOutage, log })
   let server: Server | undefined
   const lastAnswer = new WeakMap<Duplex, ServerResponse>()
 
@@ -61,10 +61,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const made = createServer({ ...LIMITS, ...limits }, (request, response) => {
       if (server !== made) response.setHeader('connection', 'close')
       lastAnswer.set(request.socket, response)
-      api.handle(request, response)
+      dispatcher.handle(request, response)
     })
     made.maxHeadersCount = 100
-    made.on('checkExpectation', (request, response) => api.handle(request, response))
+    made.on('checkExpectation', (request, response) => dispatcher.handle(request, response))
     made.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       log.debug({ code: error.code }, 'a connection did not speak HTTP')
       const last = lastAnswer.get(socket)
@@ -99,8 +99,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       // Answers now say `Connection: close`; clients that heed it leave before their idle connections are cut.
       await sleep(lingerMs)
       const closed = new Promise((resolve) => closing.close(resolve))
-      api.endWaits()
-      await api.idle(LONGEST_FINISH_MS)
+      dispatcher.endWaits()
+      await dispatcher.idle(LONGEST_FINISH_MS)
       // What is left is idle, or sends what nobody reads any more; close() has also ended the check of the time limits.
       closing.closeAllConnections()
       await closed

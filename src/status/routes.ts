@@ -3,10 +3,10 @@ import type { PackSchema } from '../core/task-types.ts'
 import type { WaitForEnd } from '../http/prefer.ts'
 import type { Route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
-import { createBurstRoutes } from './bursts.ts'
-import { createHealthRoutes, type HealthRoutesOptions } from './health.ts'
-import { createListRoutes } from './list.ts'
-import { createTaskStatusRoutes, type ReadTaskJson } from './tasks.ts'
+import { createBurstRoutes } from './burst-routes.ts'
+import { createHealthRoutes, type HealthRoutesOptions } from './health-routes.ts'
+import { createListRoutes } from './list-routes.ts'
+import { createTaskStatusRoutes, type ReadTaskJson } from './task-routes.ts'
 
 export interface StatusOptions {
   readonly db: Db

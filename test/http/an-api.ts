@@ -14,11 +14,11 @@ import type { Route } from '../../src/http/route.ts'
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.ts'
 import { createLog } from '../../src/runtime/log.ts'
 import { createStatusRoutes } from '../../src/status/routes.ts'
-import { createTaskReader } from '../../src/status/tasks.ts'
+import { createTaskReader } from '../../src/status/task-routes.ts'
 import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
 import { type Db, isOutage } from '../../src/store/db.ts'
 import { finishedAmong } from '../../src/store/reads/tasks.ts'
-import { createRequestRoutes } from '../../src/why/requests.ts'
+import { createRequestRoutes } from '../../src/why/request-routes.ts'
 import { PACKS } from '../support/packs.ts'
 
 export interface ApiOptions {

@@ -1,7 +1,7 @@
 // Reading tasks on a real database: status, long polls, lists and pages, requests, operations, health.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { taskPageSchema } from '../../src/status/list.ts'
+import { taskPageSchema } from '../../src/status/list-routes.ts'
 import { type TaskJson, taskSchema } from '../../src/status/task-json.ts'
 import { storySchema } from '../../src/why/story.ts'
 import { type LiveApi, liveApi } from './live-api.ts'

@@ -14,9 +14,9 @@ import { type Begun, createPages } from './pages.ts'
 import { Problem, problemOf } from './problem.ts'
 import type { Route } from './route.ts'
 import { type Params, pathOf, Router } from './router.ts'
-import { Waits } from './waits.ts'
+import { WaitSignals } from './wait-signals.ts'
 
-export interface ApiOptions {
+export interface DispatcherOptions {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
   /** Tells whether an error means that the database is away: it is answered 503. */
@@ -28,15 +28,15 @@ const ANONYMOUS = { client: 'anonymous', scopes: [] }
 const NO_PARAMS: Params = {}
 
 /** Answers the requests of all routes. It never throws, and no request ends without an answer. */
-export class Api {
-  readonly #options: ApiOptions
+export class Dispatcher {
+  readonly #options: DispatcherOptions
   readonly #router: Router
   readonly #pages: (begun: Begun) => void
-  readonly #waits = new Waits()
+  readonly #waits = new WaitSignals()
   #underWay = 0
   #onIdle: (() => void) | undefined
 
-  constructor(options: ApiOptions) {
+  constructor(options: DispatcherOptions) {
     this.#options = options
     this.#router = new Router(options.routes.filter(({ isPage }) => !isPage))
     this.#pages = createPages({

@@ -1,7 +1,7 @@
 /** The signals that end the waits of calls: when the client has gone, and all of them when the server stops. */
 import type { ServerResponse } from 'node:http'
 
-export class Waits {
+export class WaitSignals {
   readonly #open = new Set<AbortController>()
   #isEnding = false
 
