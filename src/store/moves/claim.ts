@@ -54,7 +54,7 @@ const ALIVE = 'select from consumer where id = $2 and ended_at is null and lease
  * and then updated where they were found.
  * Joined plainly, the planner sometimes begins with the whole of `unfinished`: it was empty when it was last vacuumed. A
  * lateral query with a lock can only be answered row by row (14 ms became 2 for 100 tasks).
- * The commit is not waited for. Should PostgreSQL crash before it is on disk, the attempt is fenced when it ends, and the
+ * The commit is not waited for. Should PostgreSQL crash before it is on disk, the attempt is fenced when it ends, and
  * maintenance offers the task again.
  */
 const CLAIM = {
