@@ -17,7 +17,7 @@ export async function startTracing(role: string, log: Log): Promise<void> {
   if (!isWanted(process.env)) return
   try {
     const { startSdk } = await import('./tracing/sdk.ts')
-    Object.assign(tracing, startSdk(role, log))
+    Object.assign(tracing, await startSdk(role, log))
   } catch (error) {
     log.error({ error }, 'tracing could not be started, it is left off')
   }
