@@ -21,3 +21,11 @@ export function baseImage(): BaseImage {
   }
   return { name, nodeVersion, digest }
 }
+
+/** Reads which packs the images load unless they are told otherwise, as `NIGHTSHIFT_PACKS` has them. */
+export function imagePacks(): string {
+  const [, packs] =
+    /^ENV (?:.*\\\n)*.*\bNIGHTSHIFT_PACKS=(\S+)/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? []
+  if (packs === undefined) throw new Error('Dockerfile: ENV must set NIGHTSHIFT_PACKS')
+  return packs
+}

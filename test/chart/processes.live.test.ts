@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { imagePacks } from '../../scripts/images/dockerfile.ts'
 import { aVhost, type Vhost } from '../support/broker.ts'
 import { anEmptyDatabase, type Database } from '../support/database.ts'
 import { leftovers, type RunningProcess, startProcess } from '../support/processes.ts'
@@ -47,7 +48,7 @@ function containerOf(command: string): Container {
   return found[0] as Container
 }
 
-/** Plays the kubelet: fills in Secrets and fields. Ports are free ones, because all of it runs on one machine. */
+/** Plays the kubelet on the image: fills in Secrets and fields. Ports are free ones, because all of it runs on one machine. */
 function environmentOf({ env = [] }: Container, more: Record<string, string> = {}): Record<string, string> {
   const management = new URL(shared().managementUrl)
   const secrets: Readonly<Record<string, string>> = {
@@ -66,7 +67,7 @@ function environmentOf({ env = [] }: Container, more: Record<string, string> = {
   const ports = 'NIGHTSHIFT_HTTP_PORT' in rendered ? { NIGHTSHIFT_HTTP_PORT: '0', NIGHTSHIFT_METRICS_PORT: '0' } : {}
   // The management API is elsewhere than in the cluster of the values.
   const there = 'NIGHTSHIFT_MANAGEMENT_URL' in rendered ? { NIGHTSHIFT_MANAGEMENT_URL: management.href } : {}
-  return { ...rendered, ...ports, ...there, ...more }
+  return { NIGHTSHIFT_PACKS: imagePacks(), ...rendered, ...ports, ...there, ...more }
 }
 
 /** Asks a probe of a container as the kubelet would. */

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { baseImage } from '../../scripts/images/dockerfile.ts'
+import { baseImage, imagePacks } from '../../scripts/images/dockerfile.ts'
 import { showBuild } from '../../src/roles/first-figures.ts'
 import { ROLES } from '../../src/roles/run.ts'
 import { COMMIT, VERSION } from '../../src/runtime/build-info.ts'
@@ -113,8 +113,7 @@ test('every pack is installed, and the one that the images name is there', () =>
   const packs = readdirSync(join(ROOT, 'packs'))
   const copied = restOf('packages', 'COPY').join(' ')
   for (const pack of packs) expect(copied).toContain(`packs/${pack}/package.json packs/${pack}/`)
-  const [, named = ''] = /NIGHTSHIFT_PACKS=(\S+)/.exec(restOf('runtime', 'ENV').join(' ')) ?? []
-  expect(packs).toEqual(expect.arrayContaining(named.split(',')))
+  expect(packs).toEqual(expect.arrayContaining(imagePacks().split(',')))
 })
 
 test('the label of the version is that of package.json, and the metrics tell version and commit', async () => {
