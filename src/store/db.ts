@@ -6,15 +6,10 @@ import pg from 'pg'
 import { whenAsked } from '../runtime/instruments.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
+import type { Statement } from './statement.ts'
 
 export interface Queryable {
-  query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>
-}
-
-/** A statement with a name is prepared once per connection; one that is put together per call has none. */
-export interface Statement {
-  readonly name?: string
-  readonly text: string
+  query<Row>(statement: Statement<Row>, values?: readonly unknown[]): Promise<Row[]>
 }
 
 export interface Connection extends Queryable {
@@ -82,7 +77,7 @@ export function openDb({ url, poolSize, name, log, label, queryTimeoutMs = 5_000
   const forget = label === undefined ? undefined : whenAsked(() => showPool(label, pool, turns.waiting))
 
   return {
-    async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    async query<Row>(statement: Statement<Row>, values: readonly unknown[] = []): Promise<Row[]> {
       const result = await pool.query({ ...statement, values: [...values] })
       return result.rows as Row[]
     },
@@ -175,7 +170,7 @@ function createTurns(most: number): Turns {
 
 function connectionOf(client: pg.ClientBase): Connection {
   return {
-    async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    async query<Row>(statement: Statement<Row>, values: readonly unknown[] = []): Promise<Row[]> {
       const result = await client.query({ ...statement, values: [...values] })
       return result.rows as Row[]
     },

@@ -1,6 +1,7 @@
 // Remembers the statements that go through a database, each with a way to ask PostgreSQL for its plan as it was run:
 // by the same role, with the same values.
-import type { Connection, Db, Queryable, Statement } from '../../src/store/db.ts'
+import type { Connection, Db, Queryable } from '../../src/store/db.ts'
+import type { Statement } from '../../src/store/statement.ts'
 
 export interface Recorded {
   readonly text: string
@@ -14,7 +15,7 @@ export function recorded(db: Db): { readonly db: Db; readonly statements: Record
 
   function recording(target: Queryable, role: readonly string[]): Queryable {
     return {
-      async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+      async query<Row>(statement: Statement<Row>, values: readonly unknown[] = []): Promise<Row[]> {
         statements.push({
           text: statement.text,
           explain: (options, before) =>
@@ -27,7 +28,7 @@ export function recorded(db: Db): { readonly db: Db; readonly statements: Record
               return rows.map((row) => row['QUERY PLAN'])
             }),
         })
-        return target.query<Row>(statement, values)
+        return target.query(statement, values)
       },
     }
   }

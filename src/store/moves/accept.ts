@@ -5,28 +5,19 @@
 import type { NewTask } from '../../core/new-task.ts'
 import type { Queryable } from '../db.ts'
 import { sqlState } from '../db.ts'
+import { bigint, bool, neverNull, nullable, type RowOf, statement, text, uuid } from '../statement.ts'
 
 export type Accepted =
   | { readonly kind: 'accepted'; readonly id: string; readonly outboxId: string; readonly isDue: boolean }
   | { readonly kind: 'replayed'; readonly id: string; readonly requestId: string; readonly traceId: string }
   | { readonly kind: 'key_reused'; readonly key: string }
 
-/** What became of a task: its row of the outbox, or a key that is known; one row for each of its keys that is. */
-type Row =
-  | { readonly id: string; readonly outboxId: string; readonly isDue: boolean }
-  | {
-      readonly id: string
-      readonly outboxId: null
-      readonly knownId: string
-      readonly knownKey: string
-      readonly same: boolean
-    }
-
 /** Kept out of ACCEPT: joining the partitioned table there would open every partition for every batch. */
-const REPLAYED = {
+const REPLAYED = statement({
   name: 'replayed',
   text: 'select id, request_id as "requestId", trace_id as "traceId" from task where id = any($1)',
-}
+  row: { id: uuid(), requestId: text(), traceId: text() },
+})
 
 /** $1 the tasks as JSON: jsonb_to_recordset took 1.28 times the rows of unnest at 100 rows. */
 const INPUT = `
@@ -58,10 +49,11 @@ const WRITE_FRESH = `
   )`
 
 /** For a batch without keys: what it leaves out was a tenth of the time at 27 tasks, a fifth at one. */
-const ACCEPT = {
+const ACCEPT = statement({
   name: 'accept',
   text: `with fresh as materialized (${INPUT}), ${WRITE_FRESH} select * from new_outbox`,
-}
+  row: { id: uuid(), outboxId: bigint(), isDue: neverNull(bool()) },
+})
 
 /**
  * $4 the keys as JSON. They are inserted in (client, key) order, so two batches never wait for each other in a circle.
@@ -69,7 +61,7 @@ const ACCEPT = {
  * What was written and what was known are told one after the other: joining them to the tasks, which is done by nested
  * loops, took a fifth of the time at 200 tasks.
  */
-const ACCEPT_BY_KEY = {
+const ACCEPT_BY_KEY = statement({
   name: 'accept_by_key',
   text: `
     with asked as materialized (
@@ -96,7 +88,15 @@ const ACCEPT_BY_KEY = {
       from new_outbox where (select yes from as_wished)
      union all
     select id, null, null, task_id, key, same from known where (select yes from as_wished)`,
-}
+  row: {
+    id: neverNull(uuid()),
+    outboxId: nullable(bigint()),
+    isDue: nullable(bool()),
+    knownId: nullable(uuid()),
+    knownKey: nullable(text()),
+    same: nullable(bool()),
+  },
+})
 
 const KEY_TAKEN = 'NS001'
 
@@ -118,10 +118,8 @@ export async function accept(
   const keys = tasks.flatMap((task) => task.keys.map((key) => ({ id: task.id, client: task.client, ...key })))
   for (let tries = 1; ; tries++) {
     try {
-      const rows =
-        keys.length === 0
-          ? await db.query<Row>(ACCEPT, [input, claimSeconds, acceptedBy])
-          : await db.query<Row>(ACCEPT_BY_KEY, [input, claimSeconds, acceptedBy, JSON.stringify(keys)])
+      if (keys.length === 0) return await acceptWithoutKeys(db, tasks, [input, claimSeconds, acceptedBy])
+      const rows = await db.query(ACCEPT_BY_KEY, [input, claimSeconds, acceptedBy, JSON.stringify(keys)])
       return await answersOf(db, tasks, rows)
     } catch (error) {
       if (sqlState(error) !== KEY_TAKEN || tries === 5) throw error
@@ -152,26 +150,36 @@ function rowOf(task: NewTask): string {
   return `${JSON.stringify(row).slice(0, -1)},"payload":${task.payload}}`
 }
 
-async function answersOf(db: Queryable, tasks: readonly NewTask[], rows: readonly Row[]): Promise<Accepted[]> {
-  const byId = new Map<string, Row>()
+async function acceptWithoutKeys(db: Queryable, tasks: readonly NewTask[], values: unknown[]): Promise<Accepted[]> {
+  const rows = await db.query(ACCEPT, values)
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return tasks.map(({ id }) => {
+    const row = byId.get(id)
+    if (row === undefined) throw new Error(`task ${id} was not written, and nothing says why`)
+    return { kind: 'accepted', id, outboxId: row.outboxId, isDue: row.isDue }
+  })
+}
+
+/** A row of the outbox, or a key that is known; one row for each of a task's keys that is. */
+type ByKey = RowOf<typeof ACCEPT_BY_KEY>
+
+async function answersOf(db: Queryable, tasks: readonly NewTask[], rows: readonly ByKey[]): Promise<Accepted[]> {
+  const byId = new Map<string, ByKey>()
   for (const row of rows) {
     // Of a task with two keys that are known, the one that stands for another body decides.
     const before = byId.get(row.id)
-    if (before === undefined || (before.outboxId === null && before.same)) byId.set(row.id, row)
+    if (before === undefined || before.same === true) byId.set(row.id, row)
   }
-  const repeated = rows.flatMap((row) => (row.outboxId === null && row.same ? [row.knownId] : []))
-  const originals = new Map<string, { requestId: string; traceId: string }>()
-  if (repeated.length > 0) {
-    for (const { id, ...of } of await db.query<{ id: string; requestId: string; traceId: string }>(REPLAYED, [
-      repeated,
-    ])) {
-      originals.set(id, of)
-    }
-  }
+  const repeated = rows.flatMap(({ knownId, same }) => (knownId !== null && same === true ? [knownId] : []))
+  const originals = repeated.length === 0 ? [] : await db.query(REPLAYED, [repeated])
+  const originalById = new Map(originals.map(({ id, requestId, traceId }) => [id, { requestId, traceId }]))
   return tasks.map(({ id }) => {
-    const row = byId.get(id) as Row
-    if (row.outboxId !== null) return { kind: 'accepted', id, outboxId: row.outboxId, isDue: row.isDue }
-    if (!row.same) return { kind: 'key_reused', key: row.knownKey }
-    return { kind: 'replayed', id: row.knownId, ...(originals.get(row.knownId) ?? { requestId: '', traceId: '' }) }
+    const { outboxId, isDue, knownId, knownKey, same } = byId.get(id) ?? NOTHING
+    if (outboxId !== null) return { kind: 'accepted', id, outboxId, isDue: isDue === true }
+    if (knownId === null || knownKey === null) throw new Error(`task ${id} was not written, and nothing says why`)
+    if (same !== true) return { kind: 'key_reused', key: knownKey }
+    return { kind: 'replayed', id: knownId, ...(originalById.get(knownId) ?? { requestId: '', traceId: '' }) }
   })
 }
+
+const NOTHING = { outboxId: null, isDue: null, knownId: null, knownKey: null, same: null }

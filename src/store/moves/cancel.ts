@@ -2,6 +2,7 @@
 import { type Actor, clientOf, type Viewer } from '../../core/caller.ts'
 import type { Status } from '../../core/states.ts'
 import type { Queryable } from '../db.ts'
+import { int, neverNull, nullable, statement, text, theRow } from '../statement.ts'
 
 /** What became of one request to cancel or redrive. */
 export type Operated = { readonly done: true } | { readonly done: false; readonly status: Status | undefined }
@@ -10,7 +11,7 @@ export type Operated = { readonly done: true } | { readonly done: false; readonl
  * $1 task, $2 client or null, $3 actor, $4 request id, $5 reason. Locks the row, so a settle under way decides first.
  * A RUNNING attempt is written to the history here; its consumer finds out by the next renewal of its lease.
  */
-const CANCEL = {
+const CANCEL = statement({
   name: 'cancel',
   text: `
     with mine as materialized (
@@ -37,18 +38,13 @@ const CANCEL = {
     select (select count(*) from done)::int as done,
            (select f.status from finished f where f.task_id = $1
               and ($2::text is null or exists (select from task t where t.id = $1 and t.client = $2))) as status`,
-}
+  row: { done: neverNull(int()), status: nullable(text<Status>()) },
+})
 
 /** Cancels an unfinished task. Of a task that does not exist, or is another client's, the status is undefined. */
 export async function cancelTask(db: Queryable, viewer: Viewer, id: string, actor: Actor): Promise<Operated> {
   const client = clientOf(viewer)
-  const rows = await db.query<{ done: number; status: Status | null }>(CANCEL, [
-    id,
-    client,
-    actor.name,
-    actor.requestId,
-    actor.reason,
-  ])
-  const row = rows[0] as { done: number; status: Status | null }
-  return row.done === 1 ? { done: true } : { done: false, status: row.status ?? undefined }
+  const rows = await db.query(CANCEL, [id, client, actor.name, actor.requestId, actor.reason])
+  const { done, status } = theRow(rows)
+  return done === 1 ? { done: true } : { done: false, status: status ?? undefined }
 }

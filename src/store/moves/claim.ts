@@ -5,6 +5,20 @@
  * task's attempt to where the message for the next one can no longer be read.
  */
 import type { Queryable } from '../db.ts'
+import {
+  bool,
+  float,
+  int,
+  json,
+  neverNull,
+  nullable,
+  type RowOf,
+  statement,
+  text,
+  theRow,
+  uuid,
+  uuids,
+} from '../statement.ts'
 
 export interface Wanted {
   readonly id: string
@@ -12,23 +26,6 @@ export interface Wanted {
   readonly deadlineMs: number
   /** When the message was published, milliseconds since 1970; undefined when it does not say. */
   readonly publishedAt: number | undefined
-}
-
-export interface ClaimedTask {
-  readonly id: string
-  readonly name: string
-  readonly queue: string
-  readonly client: string
-  readonly requestId: string
-  readonly traceparent: string
-  readonly userId: string | null
-  readonly payload: unknown
-  readonly maxAttempts: number | null
-  readonly attempt: number
-  readonly failures: number
-  readonly crashes: number
-  /** Seconds from due to started. */
-  readonly waitedSeconds: number
 }
 
 /**
@@ -57,7 +54,7 @@ const ALIVE = 'select from consumer where id = $2 and ended_at is null and lease
  * The commit is not waited for. Should PostgreSQL crash before it is on disk, the attempt is fenced when it ends, and
  * maintenance offers the task again.
  */
-const CLAIM = {
+const CLAIM = statement({
   name: 'claim',
   text: `
     with soon as materialized (
@@ -86,17 +83,36 @@ const CLAIM = {
            lateral (select name, client, request_id as "requestId", traceparent, user_id as "userId", payload,
                            max_attempts as "maxAttempts"
                       from task where id = c.task_id and id between $3 and $4 offset 0) t`,
-}
+  row: {
+    id: uuid(),
+    queue: text(),
+    attempt: int(),
+    failures: int(),
+    crashes: int(),
+    /** Seconds from due to started. */
+    waitedSeconds: neverNull(float()),
+    name: text(),
+    client: text(),
+    requestId: text(),
+    traceparent: text(),
+    userId: nullable(text()),
+    payload: json<unknown>(),
+    maxAttempts: nullable(int()),
+  },
+})
+
+export type ClaimedTask = RowOf<typeof CLAIM>
 
 /** $1 and $2 as above, for what was not claimed: whether the consumer is alive, and which of the tasks could be begun. */
-const NOT_CLAIMED = {
+const NOT_CLAIMED = statement({
   name: 'not_claimed',
   text: `
     select exists (${ALIVE}) as "isAlive",
            array(select w.id from jsonb_to_recordset($1::jsonb) as w(id uuid, attempt int),
                         lateral (select from unfinished u where u.task_id = w.id and ${ELIGIBLE} offset 0) u
                 ) as eligible`,
-}
+  row: { isAlive: neverNull(bool()), eligible: neverNull(uuids()) },
+})
 
 /**
  * Claims a batch for one consumer and answers in the given order.
@@ -106,7 +122,7 @@ const NOT_CLAIMED = {
  */
 export async function claimTasks(db: Queryable, consumer: string, wanted: readonly Wanted[]): Promise<Claim[]> {
   const ids = wanted.map(({ id }) => id).sort()
-  const rows = await db.query<ClaimedTask>(CLAIM, [inputOf(wanted), consumer, ids[0], ids.at(-1)])
+  const rows = await db.query(CLAIM, [inputOf(wanted), consumer, ids[0], ids.at(-1)])
   const claimed = new Map(rows.map((task) => [task.id, task]))
   const others = wanted.filter(({ id }) => !claimed.has(id))
   const why = others.length === 0 ? undefined : await whyNot(db, consumer, others)
@@ -122,8 +138,7 @@ async function whyNot(
   consumer: string,
   others: readonly Wanted[],
 ): Promise<Map<string, 'again' | 'nothing' | 'no_lease'>> {
-  const [row] = await db.query<{ isAlive: boolean; eligible: string[] }>(NOT_CLAIMED, [inputOf(others), consumer])
-  const { isAlive, eligible } = row as { isAlive: boolean; eligible: string[] }
+  const { isAlive, eligible } = theRow(await db.query(NOT_CLAIMED, [inputOf(others), consumer]))
   const again = new Set(eligible)
   return new Map(others.map(({ id }) => [id, isAlive ? (again.has(id) ? 'again' : 'nothing') : 'no_lease']))
 }

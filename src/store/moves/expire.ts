@@ -1,8 +1,9 @@
 /** Ends waiting tasks whose `expiresAfter` has passed. */
 import type { Queryable } from '../db.ts'
-import { WHOSE, type Whose } from './whose.ts'
+import { statement } from '../statement.ts'
+import { WHOSE, WHOSE_ROW, type Whose } from './whose.ts'
 
-const EXPIRE = {
+const EXPIRE = statement({
   name: 'expire',
   text: `
     with late as materialized (
@@ -24,9 +25,10 @@ const EXPIRE = {
       select task_id, name, queue, client, at, 'expired', error, 'expired' from whose
     )
     select task_id as id, "requestId", "traceId", client, name from whose`,
-}
+  row: WHOSE_ROW,
+})
 
 /** Ends waiting tasks whose time has passed as FAILED, and names them. */
 export async function expireTasks(db: Queryable, atMost: number): Promise<Whose[]> {
-  return db.query<Whose>(EXPIRE, [atMost])
+  return db.query(EXPIRE, [atMost])
 }

@@ -1,12 +1,13 @@
 /** Ends a consumer's life and hands back what it runs, uncharged. */
 import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
+import { statement, uuid } from '../statement.ts'
 
 /** Why a life ended by its own hand; maintenance ends those that fell silent. */
 export type EndOfLife = 'told_to_stop' | 'lease_lost'
 
 /** $1 the life, $2 why. Whatever the table says it runs goes back uncharged, each with its outbox row; the lease is over. */
-const END = {
+const END = statement({
   name: 'end_life',
   text: `
     with ended as (
@@ -27,9 +28,10 @@ const END = {
       select task_id, attempt + 1, queue, crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(), clock_timestamp() from mine
     )
     select task_id as id from mine`,
-}
+  row: { id: uuid() },
+})
 
 /** Ends a life and hands back everything it runs, in one commit. Repeating it does nothing more. */
 export async function endLife(db: Queryable, id: string, because: EndOfLife): Promise<string[]> {
-  return (await db.query<{ id: string }>(END, [id, because])).map((row) => row.id)
+  return (await db.query(END, [id, because])).map((row) => row.id)
 }

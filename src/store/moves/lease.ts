@@ -3,12 +3,14 @@
  * another life with another id, so whatever the old one still does is fenced.
  */
 import type { Queryable } from '../db.ts'
+import { bool, neverNull, statement, uuids } from '../statement.ts'
 
-const BEGIN = {
+const BEGIN = statement({
   name: 'begin_life',
   text: `insert into consumer (id, name, version, queues, lease_until, tasks)
          values ($1, $2, $3, $4::jsonb, clock_timestamp() + $5::int * interval '1 s', $6)`,
-}
+  row: {},
+})
 
 export interface Life {
   readonly id: string
@@ -28,7 +30,7 @@ export async function beginLife(db: Queryable, life: Life): Promise<void> {
 }
 
 /** $1 the life, $2 seconds of a lease, $3 what it has in hand, $4 what it has begun. */
-const RENEW = {
+const RENEW = statement({
   name: 'renew_lease',
   text: `
     with held as materialized (
@@ -45,7 +47,8 @@ const RENEW = {
       returning id
     )
     select exists (select from renewed) as "isAlive", array(select id from held where queue is null) as lost`,
-}
+  row: { isAlive: neverNull(bool()), lost: neverNull(uuids()) },
+})
 
 /**
  * Renews the lease, tells how many attempts this life has begun by queue, notes which of those in hand run by the table,
@@ -59,11 +62,6 @@ export async function renewLease(
   inHand: readonly { readonly id: string; readonly attempt: number }[],
   begun: Readonly<Record<string, number>>,
 ): Promise<{ isAlive: boolean; lost: string[] }> {
-  const rows = await db.query<{ isAlive: boolean; lost: string[] }>(RENEW, [
-    id,
-    leaseSeconds,
-    JSON.stringify(inHand),
-    JSON.stringify(begun),
-  ])
+  const rows = await db.query(RENEW, [id, leaseSeconds, JSON.stringify(inHand), JSON.stringify(begun)])
   return rows[0] as { isAlive: boolean; lost: string[] }
 }

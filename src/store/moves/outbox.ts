@@ -3,23 +3,7 @@
  * held while the broker is waited for; whatever a dead process had claimed is free again after the claim.
  */
 import type { Queryable } from '../db.ts'
-
-export interface OutboxRow {
-  /** A bigint, so decimal text. */
-  readonly outboxId: string
-  readonly taskId: string
-  readonly attempt: number
-  readonly queue: string
-  readonly rungMs: number
-  readonly alone: boolean
-  /** It was due more than 5 s ago, so its task begins to count as offered only when it is published. */
-  readonly late: boolean
-  readonly name: string
-  readonly client: string
-  readonly requestId: string
-  readonly traceparent: string
-  readonly tracestate: string | null
-}
+import { bigint, bool, float, int, neverNull, nullable, type RowOf, statement, text, uuid } from '../statement.ts'
 
 /** A moment that is as good as at once: what is later than this changes the offer time, or the way a rung is waited for. */
 const LATE = `interval '5 s'`
@@ -29,7 +13,7 @@ const LATE = `interval '5 s'`
  * which is volatile and would keep the index from being used.
  * A row for a rung that could not be published in time waits out the rest here: the whole rung would be too long.
  */
-const CLAIM_DUE = {
+const CLAIM_DUE = statement({
   name: 'claim_due',
   text: `
     with due as materialized (
@@ -56,22 +40,41 @@ const CLAIM_DUE = {
       from claimed c join task t on t.id = c.task_id
      where not c.is_stale
      order by c.due_at, c.id`,
-}
+  row: {
+    /** A bigint, so decimal text. */
+    outboxId: bigint(),
+    taskId: uuid(),
+    attempt: int(),
+    queue: text(),
+    rungMs: neverNull(float()),
+    alone: bool(),
+    /** It was due more than 5 s ago, so its task begins to count as offered only when it is published. */
+    late: neverNull(bool()),
+    name: text(),
+    client: text(),
+    requestId: text(),
+    traceparent: text(),
+    tracestate: nullable(text()),
+  },
+})
+
+export type OutboxRow = RowOf<typeof CLAIM_DUE>
 
 /** Claims due rows for this process, oldest first; rows that others hold are skipped. */
 export async function claimDue(db: Queryable, atMost: number, claimSeconds: number): Promise<OutboxRow[]> {
-  return db.query<OutboxRow>(CLAIM_DUE, [atMost, claimSeconds])
+  return db.query(CLAIM_DUE, [atMost, claimSeconds])
 }
 
 /** Not waited for until it is on disk: a row that comes back in a crash is published twice, which is harmless. */
-const SETTLE = {
+const SETTLE = statement({
   name: 'settle_outbox',
   text: `with soon as materialized (select set_config('synchronous_commit', 'off', true))
     delete from outbox using soon where id = any($1::bigint[])`,
-}
+  row: {},
+})
 
 /** $1 rows, $2 those of them that were late: their tasks are offered from now on, for maintenance to count from. */
-const SETTLE_LATE = {
+const SETTLE_LATE = statement({
   name: 'settle_outbox_late',
   text: `
     with gone as (
@@ -82,7 +85,8 @@ const SETTLE_LATE = {
        order by u.task_id for update of u skip locked
     )
     update unfinished u set offered_at = clock_timestamp() from offered where u.task_id = offered.task_id`,
-}
+  row: {},
+})
 
 /** Removes rows that the broker confirmed. If it fails they are published again later, which is harmless. */
 export async function settleOutbox(db: Queryable, ids: readonly string[], lateIds: readonly string[]): Promise<void> {
@@ -90,14 +94,15 @@ export async function settleOutbox(db: Queryable, ids: readonly string[], lateId
   else await db.query(SETTLE_LATE, [ids, lateIds])
 }
 
-const POSTPONE = {
+const POSTPONE = statement({
   name: 'postpone_outbox',
   text: `
     update outbox
        set due_at = statement_timestamp() + least(60, power(2, least(tries, 6))) * interval '1 s',
            claimed_until = '-infinity', tries = tries + 1
      where id = any($1::bigint[])`,
-}
+  row: {},
+})
 
 /** Moves rows that the broker did not take out of the way of the others: 1 s, doubling to 60 s. */
 export async function postponeOutbox(db: Queryable, ids: readonly string[]): Promise<void> {

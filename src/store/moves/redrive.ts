@@ -1,9 +1,10 @@
 /** Sends FAILED tasks round again by hand: their new state, their outbox rows and who did it are one commit. */
 import { type Actor, clientOf, type Viewer } from '../../core/caller.ts'
 import type { Queryable } from '../db.ts'
+import { statement, uuid } from '../statement.ts'
 
 /** $1 tasks, $2 client or null, $3 actor, $4 request id, $5 reason. Attempts go on counting; charges begin at 0. */
-const REDRIVE = {
+const REDRIVE = statement({
   name: 'redrive',
   text: `
     with letter as materialized (
@@ -28,7 +29,8 @@ const REDRIVE = {
       select $3, 'redrive', task_id, $4, $5 from back
     )
     select task_id as id from back`,
-}
+  row: { id: uuid() },
+})
 
 /** Sends FAILED tasks round again, and names those that went; tasks in another state stay as they are. */
 export async function redriveTasks(
@@ -38,6 +40,6 @@ export async function redriveTasks(
   actor: Actor,
 ): Promise<string[]> {
   const client = clientOf(viewer)
-  const rows = await db.query<{ id: string }>(REDRIVE, [ids, client, actor.name, actor.requestId, actor.reason])
+  const rows = await db.query(REDRIVE, [ids, client, actor.name, actor.requestId, actor.reason])
   return rows.map(({ id }) => id)
 }

@@ -1,12 +1,13 @@
 /** Offers tasks again whose message the broker lost. */
 import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
+import { neverNull, statement, text, time, uuid } from '../statement.ts'
 
 /**
  * $1 queue, $2 offered before this, $3 seconds that a task must have waited since its last offer, doubling with each
  * re-offer; $4 at most so many rows. Uses index unfinished_offered.
  */
-const REOFFER = {
+const REOFFER = statement({
   name: 'reoffer',
   text: `
     with lost as materialized (
@@ -25,7 +26,8 @@ const REOFFER = {
         from offered
     )
     select task_id as id from offered`,
-}
+  row: { id: uuid() },
+})
 
 /** Offers again waiting tasks of a queue that has passed them by, and names them. */
 export async function reofferLost(
@@ -35,19 +37,20 @@ export async function reofferLost(
   quietSeconds: number,
   atMost: number,
 ): Promise<string[]> {
-  return (await db.query<{ id: string }>(REOFFER, [queue, offeredBefore, quietSeconds, atMost])).map(({ id }) => id)
+  return (await db.query(REOFFER, [queue, offeredBefore, quietSeconds, atMost])).map(({ id }) => id)
 }
 
-const NEWEST_BEGUN = {
+const NEWEST_BEGUN = statement({
   name: 'newest_begun',
   text: `select queue, max(offered_at) as "offeredAt" from unfinished where status = 'RUNNING' group by queue`,
-}
+  row: { queue: text(), offeredAt: neverNull(time()) },
+})
 
 /**
  * Tells, per queue, when the newest of the tasks that are running was offered: what was offered long before is lost.
  * Reads every unfinished task, as `takeBack` does.
  */
 export async function newestBegun(db: Queryable): Promise<ReadonlyMap<string, Date>> {
-  const rows = await db.query<{ queue: string; offeredAt: Date }>(NEWEST_BEGUN)
+  const rows = await db.query(NEWEST_BEGUN)
   return new Map(rows.map(({ queue, offeredAt }) => [queue, offeredAt]))
 }

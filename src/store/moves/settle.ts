@@ -6,6 +6,7 @@ import type { Failure } from '../../core/failure.ts'
 import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { FailureReason } from '../../core/states.ts'
 import type { Queryable } from '../db.ts'
+import { neverNull, statement, uuid } from '../statement.ts'
 
 interface Ended {
   readonly id: string
@@ -38,7 +39,7 @@ export type Settled = 'settled' | 'already' | 'fenced'
  * planner from beginning with the whole of `unfinished`, which was empty when it was last vacuumed (34 ms became 4 for 130
  * tasks).
  */
-const SETTLE = {
+const SETTLE = statement({
   name: 'settle',
   text: `
     with mine as materialized (
@@ -77,17 +78,19 @@ const SETTLE = {
         from mine where next in ('RETRYING', 'PENDING')
     )
     select task_id as id from mine`,
-}
+  row: { id: uuid() },
+})
 
 /** Whether an attempt that is not ours any more was ended by ourselves: then only the answer had been lost. */
-const SETTLED_BEFORE = {
+const SETTLED_BEFORE = statement({
   name: 'settled_before',
   text: `
     select e.id from jsonb_to_recordset($1::jsonb) as e(id uuid, attempt int),
            lateral (select from attempt a
                      where a.task_id = e.id and a.attempt = e.attempt and a.consumer = $2
                        and a.outcome in ('success', 'failure', 'handed_back') offset 0) a`,
-}
+  row: { id: neverNull(uuid()) },
+})
 
 /**
  * Settles a batch and answers in the given order. Repeating it is safe.
@@ -100,12 +103,12 @@ export async function settleTasks(
   consumer: string,
   settlements: readonly Settlement[],
 ): Promise<Settled[]> {
-  const mine = new Set((await db.query<{ id: string }>(SETTLE, [inputOf(settlements), consumer])).map(({ id }) => id))
+  const mine = new Set((await db.query(SETTLE, [inputOf(settlements), consumer])).map(({ id }) => id))
   const others = settlements.filter(({ id }) => !mine.has(id))
   const before = new Set<string>()
   if (others.length > 0) {
     const asked = JSON.stringify(others.map(({ id, attempt }) => ({ id, attempt })))
-    for (const { id } of await db.query<{ id: string }>(SETTLED_BEFORE, [asked, consumer])) before.add(id)
+    for (const { id } of await db.query(SETTLED_BEFORE, [asked, consumer])) before.add(id)
   }
   return settlements.map(({ id }) => (mine.has(id) ? 'settled' : before.has(id) ? 'already' : 'fenced'))
 }
@@ -141,11 +144,12 @@ function rowOf(settlement: Settlement): string {
  * Waits for whoever is writing this task, then tells whether the attempt is still this consumer's to end.
  * Asked when the answer to a commit was lost: the lock makes a commit that is still under way finish first.
  */
-const STILL_MINE = {
+const STILL_MINE = statement({
   name: 'still_mine',
   text: `select task_id from unfinished
           where task_id = $1 and attempt = $2 and holder = $3 and status = 'RUNNING' for update`,
-}
+  row: { task_id: uuid() },
+})
 
 export async function isStillMine(db: Queryable, id: string, attempt: number, consumer: string): Promise<boolean> {
   return (await db.query(STILL_MINE, [id, attempt, consumer])).length > 0

@@ -4,25 +4,27 @@
  */
 import { DEATHS_BEFORE_ALONE, DEATHS_BEFORE_FAILED } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
-import { WHOSE, type Whose } from './whose.ts'
+import { bool, int, neverNull, type RowOf, statement, uuid } from '../statement.ts'
+import { WHOSE, WHOSE_ROW } from './whose.ts'
 
 /** A statement that was sent before the database froze must not judge when it thaws: everybody looks dead then. */
 const SENT_JUST_NOW = `$1::timestamptz > clock_timestamp() - interval '5 s'`
 
-const END_SILENT = {
+const END_SILENT = statement({
   name: 'end_silent',
   text: `
     update consumer set ended_at = clock_timestamp(), ended_because = 'silent'
      where ended_at is null and lease_until < clock_timestamp() and ${SENT_JUST_NOW}
     returning id`,
-}
+  row: { id: uuid() },
+})
 
 /**
  * Ends the lives whose lease has run out, and names them. What they held is left to `takeBack`.
  * @param answeredAt the database's own time at its last answer; older than 5 s, nothing is judged
  */
 export async function endSilent(db: Queryable, answeredAt: Date): Promise<string[]> {
-  return (await db.query<{ id: string }>(END_SILENT, [answeredAt])).map(({ id }) => id)
+  return (await db.query(END_SILENT, [answeredAt])).map(({ id }) => id)
 }
 
 /**
@@ -30,7 +32,7 @@ export async function endSilent(db: Queryable, answeredAt: Date): Promise<string
  * Takes back every RUNNING row whose holder has no live lease, and every attempt a lease past its deadline. From the
  * second death on the task is offered alone; at DEATHS_BEFORE_FAILED it ends as a crash.
  */
-const TAKE_BACK = {
+const TAKE_BACK = statement({
   name: 'take_back',
   text: `
     with dead as materialized (
@@ -72,13 +74,10 @@ const TAKE_BACK = {
     )
     select d.task_id as id, d.attempt, d.holder, d.deaths >= ${DEATHS_BEFORE_FAILED} as "isFailed", t.name, ${WHOSE}
       from dead d join task t on t.id = d.task_id`,
-}
+  row: { ...WHOSE_ROW, attempt: int(), holder: neverNull(uuid()), isFailed: neverNull(bool()) },
+})
 
-export interface TakenBack extends Whose {
-  readonly attempt: number
-  readonly holder: string
-  readonly isFailed: boolean
-}
+export type TakenBack = RowOf<typeof TAKE_BACK>
 
 /**
  * Takes back what dead consumers hold, at most `atMost` tasks. Reads every unfinished task: no index knows which run,
@@ -91,5 +90,5 @@ export async function takeBack(
   leaseSeconds: number,
   atMost: number,
 ): Promise<TakenBack[]> {
-  return db.query<TakenBack>(TAKE_BACK, [answeredAt, leaseSeconds, atMost])
+  return db.query(TAKE_BACK, [answeredAt, leaseSeconds, atMost])
 }

@@ -3,6 +3,7 @@ import type { Viewer } from '../../core/caller.ts'
 import type { Failure } from '../../core/failure.ts'
 import type { AttemptOutcome } from '../../core/states.ts'
 import type { Db } from '../db.ts'
+import { int, json, neverNull, nullable, statement, text, time, uuid } from '../statement.ts'
 import { asViewer } from '../viewer.ts'
 
 export interface AttemptView {
@@ -29,7 +30,7 @@ export interface AttemptView {
 export const CONSUMER_ENDS = ['told_to_stop', 'lease_lost', 'silent'] as const
 export type ConsumerEnded = (typeof CONSUMER_ENDS)[number]
 
-const ATTEMPTS = {
+const ATTEMPTS = statement({
   name: 'attempts',
   text: `
     select a.task_id as "taskId", a.attempt, coalesce(c.name, a.consumer::text) as consumer,
@@ -41,7 +42,28 @@ const ATTEMPTS = {
            end as "consumerEnded"
       from attempt a left join consumer c on c.id = a.consumer
      where a.task_id = any($1::uuid[]) order by a.task_id, a.attempt`,
-}
+  row: {
+    taskId: uuid(),
+    attempt: int(),
+    consumer: neverNull(text()),
+    version: neverNull(text()),
+    startedAt: time(),
+    endedAt: time(),
+    outcome: text<AttemptOutcome>(),
+    error: nullable(json<Failure>()),
+    errorFingerprint: nullable(text()),
+    /** When the attempt after this one was due, or null. */
+    nextAt: nullable(time()),
+    /** When this attempt was due; null for what ran before this was kept, as are the next two. */
+    dueAt: nullable(time()),
+    /** When the message that began it was published, by the clock of the api that did it. */
+    publishedAt: nullable(time()),
+    /** How often it had been offered again as lost. */
+    reoffers: nullable(int()),
+    /** Why the life of its consumer ended, when it ended with this attempt in hand. */
+    consumerEnded: nullable(text<ConsumerEnded>()),
+  },
+})
 
 /** Reads the ended attempts of those of the tasks that the viewer may see, oldest first, by task id. */
 export async function readAttempts(
@@ -50,7 +72,7 @@ export async function readAttempts(
   ids: readonly string[],
 ): Promise<Map<string, AttemptView[]>> {
   const byTask = new Map<string, AttemptView[]>(ids.map((id) => [id, []]))
-  const rows = await asViewer(db, viewer, (reader) => reader.query<AttemptView & { taskId: string }>(ATTEMPTS, [ids]))
+  const rows = await asViewer(db, viewer, (reader) => reader.query(ATTEMPTS, [ids]))
   for (const { taskId, ...attempt } of rows) {
     byTask.get(taskId)?.push(attempt)
   }

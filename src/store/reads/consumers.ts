@@ -1,38 +1,30 @@
 /** Reads which consumers live, and how busy they are. */
 import type { Queryable } from '../db.ts'
+import { float, int, json, neverNull, type RowOf, statement, text, time, uuid } from '../statement.ts'
 
-const CONSUMERS = {
+const CONSUMERS = statement({
   name: 'consumers_alive',
   text: `select id, name, version, queues, started_at as "startedAt",
                 extract(epoch from lease_until - clock_timestamp())::float8 as "leaseSeconds"
            from consumer where ended_at is null and lease_until > clock_timestamp() order by name, id`,
-}
+  row: {
+    id: uuid(),
+    name: text(),
+    version: text(),
+    queues: json<Readonly<Record<string, number>>>(),
+    startedAt: time(),
+    leaseSeconds: neverNull(float()),
+  },
+})
 
-export interface ConsumerView {
-  readonly id: string
-  readonly name: string
-  readonly version: string
-  readonly queues: Readonly<Record<string, number>>
-  readonly startedAt: Date
-  readonly leaseSeconds: number
-}
+export type ConsumerView = RowOf<typeof CONSUMERS>
 
 /** Lists the consumers whose lease is alive. */
 export async function consumersAlive(db: Queryable): Promise<ConsumerView[]> {
-  return db.query<ConsumerView>(CONSUMERS)
+  return db.query(CONSUMERS)
 }
 
-export interface Busy {
-  /** The consumer's name; in Kubernetes its pod's. */
-  readonly name: string
-  /** Changes when the process begins another life. */
-  readonly life: string
-  readonly running: number
-  /** How long the oldest attempt has been running, in milliseconds; 0 when there is none. */
-  readonly oldestMs: number
-}
-
-const BUSY = {
+const BUSY = statement({
   name: 'busy_consumers',
   text: `
     select name, id as life,
@@ -41,9 +33,20 @@ const BUSY = {
       from consumer
      where ended_at is null and lease_until > clock_timestamp()
      order by name, started_at`,
-}
+  row: {
+    /** The consumer's name; in Kubernetes its pod's. */
+    name: text(),
+    /** Changes when the process begins another life. */
+    life: uuid(),
+    running: neverNull(int()),
+    /** How long the oldest attempt has been running, in milliseconds; 0 when there is none. */
+    oldestMs: neverNull(float()),
+  },
+})
+
+export type Busy = RowOf<typeof BUSY>
 
 /** Tells of each living consumer how busy it is, the newest life of a name last. */
 export async function busyConsumers(db: Queryable): Promise<Busy[]> {
-  return db.query<Busy>(BUSY)
+  return db.query(BUSY)
 }

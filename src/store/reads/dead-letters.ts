@@ -1,7 +1,10 @@
 /** Reads what failed for good: one by one, in groups of the same error, and how many. */
 
+import type { Failure } from '../../core/failure.ts'
+import type { FailureReason } from '../../core/states.ts'
 import { Conditions } from '../conditions.ts'
 import type { Queryable } from '../db.ts'
+import { int, json, neverNull, type RowOf, statement, text, time, uuid } from '../statement.ts'
 
 export interface DeadLetterFilter {
   readonly name?: string
@@ -13,16 +16,21 @@ export interface DeadLetterFilter {
   readonly failedBefore?: Date
 }
 
-export interface DeadLetterView {
-  readonly id: string
-  readonly name: string
-  readonly queue: string
-  readonly client: string
-  readonly failedAt: Date
-  readonly reason: string
-  readonly error: { name: string; message: string; stack?: string }
-  readonly fingerprint: string
-}
+const LETTERS = statement({
+  text: `select task_id as id, name, queue, client, failed_at as "failedAt", reason, error, fingerprint from dead_letter`,
+  row: {
+    id: uuid(),
+    name: text(),
+    queue: text(),
+    client: text(),
+    failedAt: time(),
+    reason: text<FailureReason>(),
+    error: json<Failure>(),
+    fingerprint: text(),
+  },
+})
+
+export type DeadLetterView = RowOf<typeof LETTERS>
 
 function conditionsOf(filter: DeadLetterFilter): Conditions {
   const where = new Conditions()
@@ -43,33 +51,43 @@ export async function listDeadLetters(
   limit: number,
 ): Promise<DeadLetterView[]> {
   const where = conditionsOf(filter)
-  const text = `select task_id as id, name, queue, client, failed_at as "failedAt", reason, error, fingerprint
-                  from dead_letter where ${where.text} order by failed_at, task_id limit ${where.value(limit)}`
-  return db.query<DeadLetterView>({ text }, where.values)
+  const list = `${LETTERS.text} where ${where.text} order by failed_at, task_id limit ${where.value(limit)}`
+  return db.query({ ...LETTERS, text: list }, where.values)
 }
 
-export interface DeadLetterGroup {
-  readonly fingerprint: string
-  readonly tasks: number
-  readonly name: string
-  readonly error: string
-  readonly oldest: Date
-  readonly newest: Date
-}
+const groupsWhere = (condition: string): string => `
+  select fingerprint, name, count(*)::int as tasks, min(failed_at) as oldest, max(failed_at) as newest,
+         min((error->>'name') || ': ' || (error->>'message')) as error
+    from dead_letter where ${condition}
+   group by fingerprint, name order by tasks desc, fingerprint`
+
+const GROUPS = statement({
+  text: groupsWhere('true'),
+  row: {
+    fingerprint: text(),
+    name: text(),
+    tasks: neverNull(int()),
+    oldest: neverNull(time()),
+    newest: neverNull(time()),
+    error: neverNull(text()),
+  },
+})
+
+export type DeadLetterGroup = RowOf<typeof GROUPS>
 
 /** Groups dead letters by task and error, the largest group first. */
 export async function groupDeadLetters(db: Queryable, filter: DeadLetterFilter): Promise<DeadLetterGroup[]> {
   const where = conditionsOf(filter)
-  const text = `select fingerprint, name, count(*)::int as tasks, min(failed_at) as oldest, max(failed_at) as newest,
-                       min((error->>'name') || ': ' || (error->>'message')) as error
-                  from dead_letter where ${where.text}
-                 group by fingerprint, name order by tasks desc, fingerprint`
-  return db.query<DeadLetterGroup>({ text }, where.values)
+  return db.query({ ...GROUPS, text: groupsWhere(where.text) }, where.values)
 }
 
-const DEAD_LETTERS = { name: 'dead_letter_count', text: 'select count(*)::int as letters from dead_letter' }
+const DEAD_LETTERS = statement({
+  name: 'dead_letter_count',
+  text: 'select count(*)::int as letters from dead_letter',
+  row: { letters: neverNull(int()) },
+})
 
 /** Counts the dead letters. */
 export async function countDeadLetters(db: Queryable): Promise<number> {
-  return (await db.query<{ letters: number }>(DEAD_LETTERS))[0]?.letters ?? 0
+  return (await db.query(DEAD_LETTERS))[0]?.letters ?? 0
 }

@@ -2,6 +2,7 @@
 import { clientOf, type Viewer } from '../../core/caller.ts'
 import { isUuid } from '../../core/uuid.ts'
 import type { Db } from '../db.ts'
+import { neverNull, statement, texts, uuid } from '../statement.ts'
 import { asViewer } from '../viewer.ts'
 
 export const FOUND_BY = ['request_id', 'operation', 'task_id', 'trace_id', 'idempotency_key'] as const
@@ -15,7 +16,7 @@ export interface Found {
 }
 
 /** Reads all matches before it sorts them: the other way round the planner may walk the primary key in search of one. */
-const FIND = {
+const FIND = statement({
   name: 'find_story',
   text: `
     with found as materialized (
@@ -25,10 +26,11 @@ const FIND = {
       union all select id, 'trace_id' from task where trace_id = $3
     )
     select id, array_agg(distinct by) as by from found group by id order by id desc limit $4`,
-}
+  row: { id: neverNull(uuid()), by: neverNull(texts<FoundBy>()) },
+})
 
 /** One step from client to client in the primary key, because it begins with the client. $1 keys, $2 client or null. */
-const FIND_BY_KEY = {
+const FIND_BY_KEY = statement({
   name: 'find_story_by_key',
   text: `
     with recursive clients as (
@@ -41,7 +43,8 @@ const FIND_BY_KEY = {
       from clients c cross join lateral (
         select task_id from idempotency where client = c.client and key = any($1::text[])) i
      order by id desc limit $3`,
-}
+  row: { id: uuid() },
+})
 
 const TRACE_ID = /^[0-9a-f]{32}$/i
 
@@ -60,13 +63,13 @@ export async function findTasks(
   atMost: number,
 ): Promise<Found> {
   const values = [id, isUuid(id.toLowerCase()) ? id : null, TRACE_ID.test(id) ? id.toLowerCase() : null, atMost + 1]
-  const rows = await asViewer(db, viewer, (reader) => reader.query<{ id: string; by: FoundBy[] }>(FIND, values))
+  const rows = await asViewer(db, viewer, (reader) => reader.query(FIND, values))
   if (rows.length > 0) {
     const by = new Set(rows.flatMap((row) => row.by))
     const ids = rows.slice(0, atMost).map((row) => row.id)
     return { ids, by: FOUND_BY.filter((each) => by.has(each)), more: rows.length > atMost }
   }
   const client = clientOf(viewer)
-  const byKey = await db.query<{ id: string }>(FIND_BY_KEY, [keys, client, atMost])
+  const byKey = await db.query(FIND_BY_KEY, [keys, client, atMost])
   return { ids: byKey.map((row) => row.id), by: byKey.length > 0 ? ['idempotency_key'] : [], more: false }
 }

@@ -1,23 +1,9 @@
 /** What the PostgreSQL server says of itself: how safe a commit is, how many connections there are. */
 import type { Queryable } from '../db.ts'
-
-export interface ServerFacts {
-  /** Such as 150020. */
-  readonly versionNumber: number
-  readonly version: string
-  readonly fsync: string
-  readonly fullPageWrites: string
-  /** As a session of this role in this database has it. */
-  readonly synchronousCommit: string
-  readonly hasStandbys: boolean
-  /** What our role may have in this database: the least of all limits, without what is reserved for others. */
-  readonly connections: number
-  /** Connections in use by others than Nightshift. */
-  readonly othersConnections: number
-}
+import { bool, int, neverNull, type RowOf, statement, text, theRow } from '../statement.ts'
 
 /** Of the sessions of other roles a role without rights sees neither the kind nor the name of the application. */
-const FACTS = {
+const FACTS = statement({
   name: 'server_facts',
   text: `
     select current_setting('server_version_num')::int as "versionNumber", current_setting('server_version') as version,
@@ -36,9 +22,25 @@ const FACTS = {
              where (backend_type = 'client backend' or backend_type is null and datid is not null)
                and coalesce(application_name, '') not like 'nightshift %')::int
              as "othersConnections"`,
-}
+  row: {
+    /** Such as 150020. */
+    versionNumber: neverNull(int()),
+    version: neverNull(text()),
+    fsync: neverNull(text()),
+    fullPageWrites: neverNull(text()),
+    /** As a session of this role in this database has it. */
+    synchronousCommit: neverNull(text()),
+    hasStandbys: neverNull(bool()),
+    /** What our role may have in this database: the least of all limits, without what is reserved for others. */
+    connections: neverNull(int()),
+    /** Connections in use by others than Nightshift. */
+    othersConnections: neverNull(int()),
+  },
+})
+
+export type ServerFacts = RowOf<typeof FACTS>
 
 /** Reads what the server says of itself. */
 export async function serverFacts(db: Queryable): Promise<ServerFacts> {
-  return (await db.query<ServerFacts>(FACTS))[0] as ServerFacts
+  return theRow(await db.query(FACTS))
 }

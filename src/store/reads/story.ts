@@ -4,33 +4,39 @@
  */
 import type { Viewer } from '../../core/caller.ts'
 import type { Db, Queryable } from '../db.ts'
+import { int, json, neverNull, nullable, type RowOf, statement, text, time, uuid } from '../statement.ts'
 import type { Absence } from '../upkeep/absences.ts'
 import { asViewer } from '../viewer.ts'
 
-export interface Stand {
-  readonly id: string
-  readonly acceptedBy: string | null
-  readonly idempotencyKey: string | null
-  /** How many waited in its queue when it was accepted. */
-  readonly ahead: number | null
-  readonly runAt: Date | null
-  /** The consumer that runs it now, and until when it may. */
-  readonly holder: string | null
-  readonly holderVersion: string | null
-  readonly deadlineAt: Date | null
-  readonly publishedAt: Date | null
-  readonly reoffers: number | null
-}
-
-/** Reads how the tasks came in and, of those that are not finished, how they stand. */
-export async function readStands(db: Db, viewer: Viewer, ids: readonly string[]): Promise<Map<string, Stand>> {
-  const text = `
+/** Without a name, so that only the tasks' partitions are planned. */
+const STANDS = statement({
+  text: `
     select t.id, t.accepted_by as "acceptedBy", t.idempotency_key as "idempotencyKey", t.ahead, t.run_at as "runAt",
            c.name as holder, c.version as "holderVersion", u.deadline_at as "deadlineAt",
            u.published_at as "publishedAt", u.reoffers
       from task t left join unfinished u on u.task_id = t.id left join consumer c on c.id = u.holder
-     where t.id = any($1::uuid[])`
-  const rows = await asViewer(db, viewer, (reader) => reader.query<Stand>({ text }, [ids]))
+     where t.id = any($1::uuid[])`,
+  row: {
+    id: uuid(),
+    acceptedBy: nullable(text()),
+    idempotencyKey: nullable(text()),
+    /** How many waited in its queue when it was accepted. */
+    ahead: nullable(int()),
+    runAt: nullable(time()),
+    /** The consumer that runs it now, and until when it may. */
+    holder: nullable(text()),
+    holderVersion: nullable(text()),
+    deadlineAt: nullable(time()),
+    publishedAt: nullable(time()),
+    reoffers: nullable(int()),
+  },
+})
+
+export type Stand = RowOf<typeof STANDS>
+
+/** Reads how the tasks came in and, of those that are not finished, how they stand. */
+export async function readStands(db: Db, viewer: Viewer, ids: readonly string[]): Promise<Map<string, Stand>> {
+  const rows = await asViewer(db, viewer, (reader) => reader.query(STANDS, [ids]))
   return new Map(rows.map((row) => [row.id, row]))
 }
 
@@ -56,7 +62,7 @@ export interface Surroundings {
 }
 
 /** The two tables have a row for each life of a process and each absence, so they are read as they lie. */
-const SURROUNDINGS = {
+const SURROUNDINGS = statement({
   name: 'surroundings',
   text: `
     with wait as materialized (
@@ -76,14 +82,19 @@ const SURROUNDINGS = {
         select process, since, until, state from broker_absence
          where until >= w."from" and since <= w."to" order by until - since desc limit 1
       ) a on true`,
-}
+  row: {
+    taskId: neverNull(uuid()),
+    consumersBefore: neverNull(int()),
+    consumersAfter: neverNull(int()),
+    knowing: neverNull(int()),
+    firstBegan: nullable(time()),
+    absence: nullable(json<Omit<Absence, 'since' | 'until'> & { since: string; until: string }>()),
+  },
+})
 
 /** Reads what was the matter around each task while it waited. */
 export async function readSurroundings(db: Queryable, waits: readonly Window[]): Promise<Map<string, Surroundings>> {
-  type Row = Omit<Surroundings, 'absence'> & {
-    absence: (Omit<Absence, 'since' | 'until'> & { since: string; until: string }) | null
-  }
-  const rows = await db.query<Row>(SURROUNDINGS, [JSON.stringify(waits)])
+  const rows = await db.query(SURROUNDINGS, [JSON.stringify(waits)])
   return new Map(
     rows.map(({ absence, ...row }) => {
       const dated = absence && { ...absence, since: new Date(absence.since), until: new Date(absence.until) }
@@ -105,18 +116,21 @@ const SAMPLE = 2_000
 const SEARCHED = 5_000
 
 /** $1 the task, $2 its queue, $3 how many stood before it. Walks the primary key backwards, a bounded number of rows. */
-const CROWD_TEXT = `
+const CROWD = statement({
+  text: `
   select client, count(*)::int as tasks from (
     select client from (
       select client, queue, run_at from task
        where id < $1 and id >= id_floor((select created_at from task where id = $1) - interval '1 day')
        order by id desc limit ${SEARCHED}
     ) before where queue = $2 and run_at is null limit least($3::int, ${SAMPLE})
-  ) crowd group by client order by tasks desc, client`
+  ) crowd group by client order by tasks desc, client`,
+  row: { client: text(), tasks: neverNull(int()) },
+})
 
 /** Reads who sent the tasks that were accepted just before a task; undefined when none were found. */
 export async function readCrowd(db: Queryable, id: string, queue: string, ahead: number): Promise<Crowd | undefined> {
-  const rows = await db.query<{ client: string; tasks: number }>({ text: CROWD_TEXT }, [id, queue, ahead])
+  const rows = await db.query(CROWD, [id, queue, ahead])
   const [first] = rows
   if (!first) return undefined
   return { sampled: rows.reduce((sum, { tasks }) => sum + tasks, 0), client: first.client, most: first.tasks }

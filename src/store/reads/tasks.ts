@@ -7,34 +7,8 @@ import type { Failure } from '../../core/failure.ts'
 import { type FailureReason, isFinished, type Status } from '../../core/states.ts'
 import { Conditions } from '../conditions.ts'
 import type { Db, Queryable } from '../db.ts'
+import { int, json, neverNull, nullable, type RowOf, statement, text, texts, time, uuid } from '../statement.ts'
 import { asViewer } from '../viewer.ts'
-
-export interface TaskView {
-  readonly id: string
-  readonly name: string
-  readonly queue: string
-  readonly client: string
-  readonly status: Status
-  readonly attempt: number
-  readonly failures: number
-  readonly crashes: number
-  readonly requestId: string
-  readonly traceId: string
-  readonly userId: string | null
-  readonly tags: readonly string[] | null
-  readonly createdAt: Date
-  /** When it may start next; null once finished. */
-  readonly dueAt: Date | null
-  readonly startedAt: Date | null
-  readonly finishedAt: Date | null
-  readonly expiresAt: Date | null
-  readonly progress: unknown
-  /** JSON value, or null; readable for RESULT_TTL after the end. */
-  readonly result: unknown
-  readonly error: Failure | null
-  readonly errorFingerprint: string | null
-  readonly failureReason: FailureReason | null
-}
 
 /** The state is wherever the task stands: `unfinished` or `finished`. One snapshot, so never both and never neither. */
 const TASK_COLUMNS = `
@@ -58,29 +32,65 @@ const TASK_SOURCES = `
     select started_at, error, fingerprint from attempt where task_id = t.id order by attempt desc limit 1
   ) a on true`
 
-const TASK_BY_ID = {
+const TASK_ROW = {
+  id: uuid(),
+  name: text(),
+  queue: text(),
+  client: text(),
+  status: neverNull(text<Status>()),
+  attempt: neverNull(int()),
+  failures: neverNull(int()),
+  crashes: neverNull(int()),
+  requestId: text(),
+  traceId: text(),
+  userId: nullable(text()),
+  tags: nullable(texts()),
+  createdAt: time(),
+  /** When it may start next; null once finished. */
+  dueAt: nullable(time()),
+  startedAt: nullable(time()),
+  finishedAt: nullable(time()),
+  expiresAt: nullable(time()),
+  progress: nullable(json<unknown>()),
+  /** JSON value, or null; readable for RESULT_TTL after the end. */
+  result: nullable(json<unknown>()),
+  error: nullable(json<Failure>()),
+  errorFingerprint: nullable(text()),
+  failureReason: nullable(text<FailureReason>()),
+}
+
+const TASK_BY_ID = statement({
   name: 'task_by_id',
   text: `select ${TASK_COLUMNS} ${TASK_SOURCES} where t.id = $2 and ($3::text is null or t.client = $3)`,
-}
+  row: TASK_ROW,
+})
+
+export type TaskView = RowOf<typeof TASK_BY_ID>
+
+/** Without a name, so that only the partitions of the tasks asked for are planned. */
+const TASKS_BY_ID = statement({
+  text: `select ${TASK_COLUMNS} ${TASK_SOURCES}
+    where t.id = any($2::uuid[]) and ($3::text is null or t.client = $3) order by t.id`,
+  row: TASK_ROW,
+})
+
+/** What a list is filtered by is added to it. */
+const TASK_LIST = statement({ text: `select ${TASK_COLUMNS} ${TASK_SOURCES}`, row: TASK_ROW })
 
 /** Reads one task, or nothing when there is none or it is another client's. */
 export async function readTask(db: Db, viewer: Viewer, id: string, resultTtlMs: number): Promise<TaskView | undefined> {
-  const rows = await asViewer(db, viewer, (reader) =>
-    reader.query<TaskView>(TASK_BY_ID, [resultTtlMs, id, clientOf(viewer)]),
-  )
+  const rows = await asViewer(db, viewer, (reader) => reader.query(TASK_BY_ID, [resultTtlMs, id, clientOf(viewer)]))
   return rows[0]
 }
 
-/** Reads those of the tasks that the viewer may see, oldest first. Without a name, so that only their partitions are planned. */
+/** Reads those of the tasks that the viewer may see, oldest first. */
 export async function readTasks(
   db: Db,
   viewer: Viewer,
   ids: readonly string[],
   resultTtlMs: number,
 ): Promise<TaskView[]> {
-  const text = `select ${TASK_COLUMNS} ${TASK_SOURCES}
-     where t.id = any($2::uuid[]) and ($3::text is null or t.client = $3) order by t.id`
-  return asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, [resultTtlMs, ids, clientOf(viewer)]))
+  return asViewer(db, viewer, (reader) => reader.query(TASKS_BY_ID, [resultTtlMs, ids, clientOf(viewer)]))
 }
 
 export interface TaskFilter {
@@ -124,18 +134,18 @@ export async function listTasks(
     where.add(isFinished(filter.status) ? 'f.status = ?' : 'u.status = ?', filter.status)
     if (filter.status === 'FAILED') where.always('d.task_id is not null')
   }
-  const text = `select ${TASK_COLUMNS} ${TASK_SOURCES}
-    where ${where.text} order by t.id desc limit ${where.value(limit + 1)}`
-  const rows = await asViewer(db, viewer, (reader) => reader.query<TaskView>({ text }, where.values))
+  const list = `${TASK_LIST.text} where ${where.text} order by t.id desc limit ${where.value(limit + 1)}`
+  const rows = await asViewer(db, viewer, (reader) => reader.query({ ...TASK_LIST, text: list }, where.values))
   return { items: rows.slice(0, limit), more: rows.length > limit }
 }
 
-const ENDED = {
+const ENDED = statement({
   name: 'ended',
   text: 'select task_id as id from finished where task_id = any($1::uuid[])',
-}
+  row: { id: uuid() },
+})
 
 /** Names those of the given tasks that are finished. */
 export async function finishedAmong(db: Queryable, ids: readonly string[]): Promise<string[]> {
-  return (await db.query<{ id: string }>(ENDED, [ids])).map(({ id }) => id)
+  return (await db.query(ENDED, [ids])).map(({ id }) => id)
 }

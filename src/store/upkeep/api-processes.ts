@@ -1,5 +1,6 @@
 /** What api processes know of each other, and of the consumers' pace: each signs in once a second. */
 import type { Queryable } from '../db.ts'
+import { int, json, neverNull, statement } from '../statement.ts'
 
 /** What a consumer wrote down when it last renewed its lease. */
 export interface LifeReport {
@@ -25,7 +26,7 @@ const API_GONE_SECONDS = 10
  * $1 this process, $2 its name. Signs in, and reads what the others have written. A lease is always extended by the
  * same time, so its end tells the moments of writing apart as well as these themselves would.
  */
-const LOAD = {
+const LOAD = statement({
   name: 'load',
   text: `
     with me as (
@@ -41,28 +42,30 @@ const LOAD = {
                      'bornAt', extract(epoch from started_at) * 1000,
                      'writtenAt', extract(epoch from lease_until) * 1000)), '{}')
               from consumer where ended_at is null and lease_until > statement_timestamp()) as lives`,
-}
+  row: { replicas: neverNull(int()), lives: neverNull(json<Readonly<Record<string, LifeReport>>>()) },
+})
 
 /** Signs this process in and reads the load. */
 export async function readLoad(db: Queryable, id: string, name: string): Promise<Load> {
-  const rows = await db.query<{ replicas: number; lives: Record<string, LifeReport> }>(LOAD, [id, name])
+  const rows = await db.query(LOAD, [id, name])
   const row = rows[0] as (typeof rows)[number]
   return { replicas: row.replicas, lives: new Map(Object.entries(row.lives)) }
 }
 
-const SIGN_OUT = { name: 'sign_out', text: 'delete from api_process where id = $1' }
+const SIGN_OUT = statement({ name: 'sign_out', text: 'delete from api_process where id = $1', row: {} })
 
 /** Signs this process out, so that the others take its share at once. */
 export async function signOut(db: Queryable, id: string): Promise<void> {
   await db.query(SIGN_OUT, [id])
 }
 
-const APIS = {
+const APIS = statement({
   name: 'apis_alive',
   text: `select count(*)::int as apis from api_process where seen_at > statement_timestamp() - interval '${API_GONE_SECONDS} s'`,
-}
+  row: { apis: neverNull(int()) },
+})
 
 /** Counts the api processes that live; one that was killed counts until it is gone for the others too. */
 export async function apisAlive(db: Queryable): Promise<number> {
-  return (await db.query<{ apis: number }>(APIS))[0]?.apis ?? 0
+  return (await db.query(APIS))[0]?.apis ?? 0
 }

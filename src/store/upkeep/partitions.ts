@@ -3,18 +3,20 @@
  * removed: their rows move into the partition that replaces the dropped one.
  */
 import type { Connection, Db, Queryable } from '../db.ts'
+import { int, neverNull, statement, text } from '../statement.ts'
 
-const ENSURE = {
+const ENSURE = statement({
   name: 'ensure_partitions',
   text: `select ensure_partitions(clock_timestamp() - interval '1 day', clock_timestamp() + interval '8 days') as made`,
-}
+  row: { made: neverNull(int()) },
+})
 
 /** Makes sure that partitions exist from yesterday to 8 days ahead, and says how many were made. */
 export async function ensurePartitions(db: Queryable): Promise<number> {
-  return (await db.query<{ made: number }>(ENSURE))[0]?.made ?? 0
+  return (await db.query(ENSURE))[0]?.made ?? 0
 }
 
-const PARTITIONS = {
+const PARTITIONS = statement({
   name: 'partitions_ahead',
   text: `
     select min(ahead)::int as ahead
@@ -24,14 +26,15 @@ const PARTITIONS = {
                as ahead
           from pg_inherits i join pg_class c on c.oid = i.inhrelid
          where i.inhparent = to_regclass(parent) and c.relname ~ '_[0-9]{8}$') newest`,
-}
+  row: { ahead: neverNull(int()) },
+})
 
 /** Counts the whole days (UTC) after today that every partitioned table has partitions for; -1: not even today. */
 export async function partitionsAhead(db: Queryable): Promise<number> {
-  return (await db.query<{ ahead: number }>(PARTITIONS))[0]?.ahead ?? -1
+  return (await db.query(PARTITIONS))[0]?.ahead ?? -1
 }
 
-const OLD_PARTITIONS = {
+const OLD_PARTITIONS = statement({
   name: 'old_partitions',
   text: `
     select to_char(day, 'YYYYMMDD') as day
@@ -42,7 +45,8 @@ const OLD_PARTITIONS = {
       ) partitions
      where day + 1 < (clock_timestamp() at time zone 'UTC' - $1::bigint * interval '1 ms')::date
      order by day`,
-}
+  row: { day: neverNull(text()) },
+})
 
 /**
  * Drops the oldest partitions whose days lie wholly before the retention; tasks that are not finished move into the
@@ -52,7 +56,7 @@ const OLD_PARTITIONS = {
  */
 export async function dropOldPartitions(db: Db, retentionMs: number): Promise<string[]> {
   const dropped: string[] = []
-  for (const { day } of await db.query<{ day: string }>(OLD_PARTITIONS, [retentionMs])) {
+  for (const { day } of await db.query(OLD_PARTITIONS, [retentionMs])) {
     if (await db.transaction((connection) => dropDay(connection, day))) dropped.push(day)
   }
   return dropped
