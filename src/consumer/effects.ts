@@ -4,10 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Aborted, type Tx } from 'nightshift-tasks'
+import { isConflict, isOutage } from '../core/database-errors.ts'
 import { storableJson } from '../core/storable.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
-import { type Connection, type Db, isConflict, isOutage } from '../store/db.ts'
+import type { Connection, Db } from '../store/db.ts'
 import type { ClaimedTask } from '../store/moves/claim.ts'
 import { isStillMine, settleTasks } from '../store/moves/settle.ts'
 import type { Stop } from './stop.ts'

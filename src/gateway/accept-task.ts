@@ -1,10 +1,10 @@
 /** Admits a task, commits it and says so: what all submitting routes share between a submission and its answer. */
 import type { z } from 'zod'
+import { isDataFault } from '../core/database-errors.ts'
 import type { NewTask } from '../core/new-task.ts'
 import { Problem, unavailable } from '../http/problem.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { within } from '../runtime/wait.ts'
-import { isDataFault } from '../store/db.ts'
 import { type Admission, estimateOf } from './admit.ts'
 import type { Committed, GroupCommit } from './group-commit.ts'
 import type { acceptedSchema, Submission } from './schemas.ts'

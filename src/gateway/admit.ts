@@ -7,7 +7,7 @@ import { Problem } from '../http/problem.ts'
 /** What the admission must know of a task. */
 export type AskedFor = Pick<NewTask, 'queue' | 'client' | 'name'>
 
-/** The admission in the same process, handed over by roles/api.ts. */
+/** The admission in the same process, handed over by roles/api/api.ts. */
 export interface Admission {
   /** Decides about one task, and counts it. */
   admit(task: AskedFor): Admitted

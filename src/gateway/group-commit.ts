@@ -2,14 +2,16 @@
  * Gathers the tasks of concurrent requests into micro-batches, commits each batch once, and hands what is due straight
  * to the relay in this process (the fast path). The answer waits for the commit only, never for the broker.
  */
+
+import { isDataFault } from '../core/database-errors.ts'
 import type { FreshOutboxRow, NewTask } from '../core/new-task.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
-import { type Db, isDataFault } from '../store/db.ts'
+import type { Db } from '../store/db.ts'
 import { type Accepted, accept } from '../store/moves/accept.ts'
 
-/** The relay's side in the same process, handed over by roles/api.ts. */
+/** The relay's side in the same process, handed over by roles/api/api.ts. */
 export interface FastPath {
   /** Takes room for up to `wanted` rows and says for how many seconds they may be claimed, or 0 when there is none. */
   reserve(wanted: number): number

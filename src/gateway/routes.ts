@@ -1,8 +1,8 @@
 /** All routes of the gateway. */
 import type { PackRoute } from 'nightshift-tasks'
-import type { WaitForEnd } from '../http/prefer.ts'
-import type { Call, Route } from '../http/route.ts'
-import { type Db, isOutage } from '../store/db.ts'
+import type { TaskReader } from '../http/prefer.ts'
+import type { Route } from '../http/route.ts'
+import type { Db } from '../store/db.ts'
 import { AcceptTask } from './accept-task.ts'
 import type { Admission } from './admit.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -18,17 +18,16 @@ export interface GatewayOptions {
   readonly packRoutes: readonly PackRoute[]
   readonly acceptMode: 'durable' | 'confirmed'
   readonly admission: Admission
-  readonly waitForEnd: WaitForEnd
-  readonly readTask: (call: Call, id: string) => Promise<object | undefined>
+  readonly reader: TaskReader
 }
 
 /** Makes the routes. */
 export function createGatewayRoutes(options: GatewayOptions): Route[] {
-  const { db, packRoutes, waitForEnd, readTask } = options
+  const { db, packRoutes, reader } = options
   const tasks = new AcceptTask(options)
   return [
-    ...createTaskRoutes({ tasks, packRoutes, waitForEnd, readTask }),
-    ...createBatchRoutes({ tasks, isOutage }),
+    ...createTaskRoutes({ tasks, packRoutes, reader }),
+    ...createBatchRoutes({ tasks }),
     ...createRetryAndCancelRoutes(db),
   ]
 }

@@ -3,6 +3,7 @@
  * and answered line by line; a JSON array is read whole and answered as an array.
  */
 import { z } from 'zod'
+import { isOutage } from '../core/database-errors.ts'
 import { checkBodyHead, readBody, readLines } from '../http/body.ts'
 import { BODY_LIMIT_BYTES, mediaTypeOf, parseInput, parseJsonText, refuseFlaws } from '../http/input.ts'
 import { Problem, problemBody, problemSchema, unavailable } from '../http/problem.ts'
@@ -14,7 +15,6 @@ import { acceptedSchema, batchItemSchema, IDEMPOTENCY_KEY } from './schemas.ts'
 
 export interface BatchRoutesOptions {
   readonly tasks: AcceptTask
-  readonly isOutage: (error: unknown) => boolean
 }
 
 const MAX_BYTES = 8 * 1024 * 1024
@@ -81,7 +81,7 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
   ]
 }
 
-function createItemAnswerer({ tasks, isOutage }: BatchRoutesOptions, call: Call) {
+function createItemAnswerer({ tasks }: BatchRoutesOptions, call: Call) {
   // Once the database is away the rest is not tried: 10 000 items would wait for it one window after the other.
   let gone: unknown
   const problemOf = (error: unknown): Problem => {

@@ -2,7 +2,7 @@
 import type { PackRoute } from 'nightshift-tasks'
 import type { NewTask } from '../core/new-task.ts'
 import { parseInput, readJson } from '../http/input.ts'
-import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
+import { type TaskReader, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { retryAfter } from '../http/retry-after.ts'
 import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
@@ -16,9 +16,8 @@ export interface TaskRoutesOptions {
   readonly tasks: AcceptTask
   /** Each submits one task type, whose contract is among those of the rules of `tasks`. */
   readonly packRoutes: readonly PackRoute[]
-  readonly waitForEnd: WaitForEnd
-  /** Reads a task as `GET /api/v1/tasks/{id}` answers it, for `Prefer: wait`. */
-  readonly readTask: (call: Call, id: string) => Promise<object | undefined>
+  /** For `Prefer: wait`. */
+  readonly reader: TaskReader
 }
 
 const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
@@ -114,7 +113,7 @@ async function submitted(
 
 /** Waits as long as the client prefers. A failure here must not hide that the task was accepted. */
 async function waited(
-  options: TaskRoutesOptions,
+  { reader }: TaskRoutesOptions,
   call: Call,
   id: string,
   headers: Record<string, string>,
@@ -122,8 +121,8 @@ async function waited(
   const seconds = waitSecondsOf(call)
   if (seconds === 0) return undefined
   try {
-    const isOver = await options.waitForEnd(id, seconds * 1_000, call.signal)
-    const task = isOver ? await options.readTask(call, id) : undefined
+    const isOver = await reader.waitForEnd(id, seconds * 1_000, call.signal)
+    const task = isOver ? await reader.readTask(call, id) : undefined
     return task && { status: 200, headers: { ...headers, ...preferenceApplied(call) }, body: task }
   } catch {
     return undefined

@@ -19,8 +19,6 @@ import { WaitSignals } from './wait-signals.ts'
 export interface DispatcherOptions {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
-  /** Tells whether an error means that the database is away: it is answered 503. */
-  readonly isOutage: (error: unknown) => boolean
   readonly log: Log
 }
 
@@ -142,8 +140,8 @@ export class Dispatcher {
   }
 
   #fail(error: unknown, { request, response, head }: Begun): Problem {
-    const { log, isOutage } = this.#options
-    const problem = problemOf(error, isOutage)
+    const { log } = this.#options
+    const problem = problemOf(error)
     // Neither the query nor the problem's text, which may quote what the client has sent.
     const path = request.url?.split('?')[0]?.slice(0, 200)
     const fields = { request_id: head.requestId, trace_id: head.trace.traceId, path, problem: problem.slug }

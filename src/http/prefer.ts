@@ -11,3 +11,10 @@ export function waitSecondsOf(call: Call): number {
 
 /** Waits for the end of a task; resolves with whether it has ended. Ends early when `signal` aborts. */
 export type WaitForEnd = (taskId: string, waitMs: number, signal: AbortSignal) => Promise<boolean>
+
+/** Reads tasks for whoever prefers to wait; made by status/, handed to the gateway by roles/. */
+export interface TaskReader {
+  readonly waitForEnd: WaitForEnd
+  /** Reads a task as `GET /api/v1/tasks/{id}` answers this caller, or nothing when it may not see one. */
+  readTask(call: Call, id: string): Promise<object | undefined>
+}

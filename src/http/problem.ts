@@ -2,7 +2,9 @@
  * What is said when a request is refused or fails: RFC 9457 problem details. Every kind of problem is one row of the
  * table below, which is also what the documentation page lists under `#problem-<slug>`.
  */
+
 import { z } from 'zod'
+import { isOutage } from '../core/database-errors.ts'
 import { storableText } from '../core/storable.ts'
 import { retryAfter } from './retry-after.ts'
 
@@ -166,7 +168,7 @@ export function problemBody(
 }
 
 /** Makes the problem that an error is for the client; nothing of the error itself is told. */
-export function problemOf(error: unknown, isOutage: (error: unknown) => boolean): Problem {
+export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (isOutage(error)) return unavailable('the database does not answer; repeat this after a while', error)
   // What express throws of its own accord: a path that cannot be decoded.

@@ -36,7 +36,6 @@ export interface HttpServerOptions {
   readonly config: { readonly httpHost: string; readonly httpPort: number; readonly auth: 'on' | 'off' }
   readonly log: Log
   readonly findCaller: FindCaller
-  readonly isOutage: (error: unknown) => boolean
   readonly routes: readonly Route[]
   /** How long a stopping server goes on answering, telling clients to connect elsewhere; default 0. */
   readonly lingerMs?: number
@@ -51,9 +50,9 @@ export interface HttpServer extends Service {
 
 /** Makes the server; it listens once started. `stop` answers what is in flight, within 10 s, and closes every connection. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { config, log, findCaller, isOutage, routes, lingerMs = 0, limits } = options
+  const { config, log, findCaller, routes, lingerMs = 0, limits } = options
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
-  const dispatcher = new Dispatcher({ routes, authenticate, isOutage, log })
+  const dispatcher = new Dispatcher({ routes, authenticate, log })
   let server: Server | undefined
   const lastAnswer = new WeakMap<Duplex, ServerResponse>()
 

@@ -19,7 +19,7 @@ export async function runRole(role: Role, config: Config, log: Log): Promise<num
   if (types.packs.length === 0)
     log.warn({}, 'no pack is loaded, so no task type is known: NIGHTSHIFT_PACKS names packs')
   // Loaded by role, so that an api never loads a handler.
-  const api = role === 'consumer' ? undefined : (await import('./api.ts')).buildApi(config, types, log)
+  const api = role === 'consumer' ? undefined : (await import('./api/api.ts')).buildApi(config, types, log)
   const consumer = role === 'api' ? undefined : await (await import('./consumer.ts')).buildConsumer(config, types, log)
   const ready = async (): Promise<Readiness> => {
     const parts = (await Promise.all([api?.ready(), consumer?.ready()])).filter((part) => part !== undefined)

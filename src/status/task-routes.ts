@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { isFinished } from '../core/states.ts'
 import { isUuid } from '../core/uuid.ts'
 import { viewerOf } from '../http/auth.ts'
-import { type WaitForEnd, waitSecondsOf } from '../http/prefer.ts'
+import { type TaskReader, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { retryAfter } from '../http/retry-after.ts'
 import { type Answer, type Call, type Route, route } from '../http/route.ts'
@@ -12,44 +12,56 @@ import { readAttempts } from '../store/reads/attempts.ts'
 import { tasksAhead } from '../store/reads/queues.ts'
 import { readTask, type TaskView } from '../store/reads/tasks.ts'
 import { type TaskJson, taskJson, taskSchema } from './task-json.ts'
+import type { Waiter } from './waiter.ts'
 
-/** Reads a task as this caller may see it, or nothing. */
-export type ReadTaskJson = (call: Call, id: string) => Promise<TaskJson | undefined>
+/** Reads a task as this caller may see it, or nothing, and waits for its end. */
+export interface StatusReader extends TaskReader {
+  readTask(call: Call, id: string): Promise<TaskJson | undefined>
+}
+
+/** The admission in the same process, handed over by roles/. */
+export interface StartEstimate {
+  /** Tells in how many seconds a task with so many before it will start, or undefined when there is no basis. */
+  startsInSeconds(queue: string, ahead: number): number | undefined
+}
 
 export interface TaskReaderOptions {
   readonly db: Db
   readonly resultTtlMs: number
-  /** Tells in how many seconds a task with so many before it will start, or undefined when there is no basis. */
-  readonly startsInSeconds: (queue: string, ahead: number) => number | undefined
+  readonly estimate: StartEstimate
+  readonly waiter: Pick<Waiter, 'waitForEnd'>
 }
 
-/** Makes the reader that answers these routes and, handed over by roles/api.ts, `Prefer: wait` of a submission. */
-export function createTaskReader(options: TaskReaderOptions): ReadTaskJson {
-  const { db, resultTtlMs } = options
-  return async (call, id) => {
-    const viewer = viewerOf(call.caller)
-    const task = await readTask(db, viewer, id, resultTtlMs)
-    if (!task) return undefined
-    const attempts = await readAttempts(db, viewer, [task.id])
-    return { ...taskJson(task, attempts.get(task.id) ?? [], viewer), ...(await estimateOf(options, task)) }
+/** Makes the reader that answers these routes and, handed over by roles/api/api.ts, `Prefer: wait` of a submission. */
+export function createTaskReader(options: TaskReaderOptions): StatusReader {
+  const { db, resultTtlMs, waiter } = options
+  return {
+    waitForEnd: waiter.waitForEnd,
+    async readTask(call, id) {
+      const viewer = viewerOf(call.caller)
+      const task = await readTask(db, viewer, id, resultTtlMs)
+      if (!task) return undefined
+      const attempts = await readAttempts(db, viewer, [task.id])
+      return { ...taskJson(task, attempts.get(task.id) ?? [], viewer), ...(await estimateOf(options, task)) }
+    },
   }
 }
 
 /** A task that waits for its turn, and not for its time, has a place in the queue. */
 async function estimateOf(
-  { db, startsInSeconds }: TaskReaderOptions,
+  { db, estimate }: TaskReaderOptions,
   { id, queue, status, dueAt }: TaskView,
 ): Promise<{ ahead?: number; estimatedStart?: string }> {
   if (status === 'RUNNING' || dueAt === null || dueAt.getTime() > Date.now()) return {}
   const ahead = await tasksAhead(db, id)
   if (ahead === undefined) return {}
-  const seconds = startsInSeconds(queue, ahead)
+  const seconds = estimate.startsInSeconds(queue, ahead)
   if (seconds === undefined) return { ahead }
   return { ahead, estimatedStart: new Date(Date.now() + seconds * 1_000).toISOString() }
 }
 
 /** Makes the routes. */
-export function createTaskStatusRoutes(read: ReadTaskJson, waitForEnd: WaitForEnd): Route[] {
+export function createTaskStatusRoutes(reader: StatusReader): Route[] {
   return ['/api/v1/tasks/{id}', '/api/v1/tasks/{id}/status'].map((path) =>
     route({
       method: 'get',
@@ -75,20 +87,20 @@ export function createTaskStatusRoutes(read: ReadTaskJson, waitForEnd: WaitForEn
         },
         problems: ['not-found', 'unavailable'],
       },
-      answer: (call) => answerTask(call, read, waitForEnd),
+      answer: (call) => answerTask(call, reader),
     }),
   )
 }
 
-async function answerTask(call: Call, read: ReadTaskJson, waitForEnd: WaitForEnd): Promise<Answer> {
+async function answerTask(call: Call, reader: StatusReader): Promise<Answer> {
   const id = call.params.id?.toLowerCase() ?? ''
   const nothing = new Problem('not-found', `there is no task ${id.slice(0, 100)}`)
   if (!isUuid(id)) throw nothing
-  let task = await read(call, id)
+  let task = await reader.readTask(call, id)
   const seconds = waitSecondsOf(call)
   if (task && seconds > 0 && !isFinished(task.status)) {
-    await waitForEnd(id, seconds * 1_000, call.signal)
-    task = await read(call, id)
+    await reader.waitForEnd(id, seconds * 1_000, call.signal)
+    task = await reader.readTask(call, id)
   }
   if (!task) throw nothing
   // The estimate moves all the time; that alone is no change of the task.

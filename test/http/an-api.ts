@@ -16,7 +16,7 @@ import { createLog } from '../../src/runtime/log.ts'
 import { createStatusRoutes } from '../../src/status/routes.ts'
 import { createTaskReader } from '../../src/status/task-routes.ts'
 import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
-import { type Db, isOutage } from '../../src/store/db.ts'
+import type { Db } from '../../src/store/db.ts'
 import { finishedAmong } from '../../src/store/reads/tasks.ts'
 import { createRequestRoutes } from '../../src/why/request-routes.ts'
 import { PACKS } from '../support/packs.ts'
@@ -58,7 +58,8 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   const db = options.db ?? awayDb
   const contracts = options.contracts ?? PACKS.contracts
   const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
-  const readTask = createTaskReader({ db, resultTtlMs: 3_600_000, startsInSeconds: () => undefined })
+  const estimate = { startsInSeconds: () => undefined }
+  const reader = createTaskReader({ db, resultTtlMs: 3_600_000, estimate, waiter })
   const rules = {
     contracts,
     queues: new Set(['conversations', 'trial']),
@@ -82,15 +83,13 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
         packRoutes,
         acceptMode,
         admission: { admit },
-        waitForEnd: waiter.waitForEnd,
-        readTask,
+        reader,
       }),
       ...createStatusRoutes({
         db,
         schemas: PACKS.schemas,
         resultTtlMs: 3_600_000,
-        readTask,
-        waitForEnd: waiter.waitForEnd,
+        reader,
         broker,
       }),
       ...createRequestRoutes({ db, resultTtlMs: 3_600_000, keyedTasks }),
@@ -104,7 +103,6 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     config: { httpHost: '127.0.0.1', httpPort: 0, auth: isOpen ? 'off' : 'on' },
     log: createLog('silent', 'test'),
     findCaller: options.findCaller ?? (async (key) => options.callers?.[key]),
-    isOutage,
     routes,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })

@@ -2,9 +2,9 @@
  * Accepts a batch of tasks in one statement and so in one commit: `task`, `unfinished`, `outbox` and `idempotency` rows,
  * all or none. After it, every one of these tasks will be SUCCESS, FAILED or CANCELLED one day.
  */
+import { sqlState } from '../../core/database-errors.ts'
 import type { NewTask } from '../../core/new-task.ts'
 import type { Queryable } from '../db.ts'
-import { sqlState } from '../db.ts'
 import { bigint, bool, neverNull, nullable, type RowOf, statement, text, uuid } from '../statement.ts'
 
 export type Accepted =
