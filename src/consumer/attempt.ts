@@ -37,6 +37,8 @@ export interface AttemptOptions {
 export interface Attempts {
   /** Handles one delivery to its end. Never rejects. */
   handle(delivery: Delivery): Promise<void>
+  /** Whether the database has said that the delivery's task is this life's to run. */
+  isClaimed(delivery: Delivery): boolean
 }
 
 const MAX_BATCH = 500
@@ -53,6 +55,9 @@ export function createAttempts(options: AttemptOptions): Attempts {
   /** Attempts claimed and not yet settled, by queue. */
   const inFlight = new Map([...options.queues.keys()].map((queue) => [queue, 0]))
   const mayWait = new WeakMap<AbortSignal, AbortSignal>()
+  const claimed = new WeakSet<Delivery>()
+  /** Ends the asking for claims: what the database does not answer is left to another consumer. */
+  const asking = AbortSignal.any([life.over, draining])
 
   const forget = whenAsked(() => {
     for (const [queue, attempts] of inFlight) metrics.inFlight.set({ queue }, attempts)
@@ -121,6 +126,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
   async function attempt(delivery: Delivery, wakeUp: WakeUp): Promise<void> {
     if (mayWaitOn(delivery).aborted) return delivery.requeue()
     const claim = await claimUntilAnswered(delivery, wakeUp)
+    // Had it taken effect all the same, the hand-back of this life offers the task anew, and this message begins nothing.
+    if (claim === 'no_answer' && !life.over.aborted) return delivery.requeue()
     // The life is over: the broker session goes with it, and so the delivery goes back by itself.
     if (claim === 'no_answer' || claim.kind === 'no_lease') return
     if (claim.kind !== 'claimed') {
@@ -128,6 +135,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       return delivery.ack()
     }
     const { task } = claim
+    claimed.add(delivery)
     metrics.queueWaitSeconds.observe({ queue: task.queue }, task.waitedSeconds, task.traceparent)
     inFlight.set(task.queue, (inFlight.get(task.queue) ?? 0) + 1)
     life.begun.set(task.queue, (life.begun.get(task.queue) ?? 0) + 1)
@@ -172,14 +180,14 @@ export function createAttempts(options: AttemptOptions): Attempts {
   async function claimUntilAnswered(delivery: Delivery, wakeUp: WakeUp): Promise<Claim | 'no_answer'> {
     const deadlineMs = handlers.get(delivery.taskName ?? '')?.contract.deadlineMs ?? DEFAULT_DEADLINE_MS
     const wanted = { id: wakeUp.id, attempt: wakeUp.attempt, deadlineMs, publishedAt: delivery.publishedAt }
-    for (let waitMs = 20; !life.over.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
+    for (let waitMs = 20; !asking.aborted; waitMs = Math.min(waitMs * 2, 1_000)) {
       try {
         const claim = await claims.add(wanted)
         if (claim.kind !== 'again') return claim
       } catch (error) {
         log.warn({ task_id: wakeUp.id, error: (error as Error).message }, 'claim not answered, asking again')
       }
-      await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: life.over }).catch(() => undefined)
+      await sleep(waitMs * (0.5 + Math.random()), undefined, { signal: asking }).catch(() => undefined)
     }
     return 'no_answer'
   }
@@ -199,7 +207,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     return 'no_answer'
   }
 
-  return { handle }
+  return { handle, isClaimed: (delivery) => claimed.has(delivery) }
 }
 
 function failureKind(settlement: Settlement): { error?: string | undefined; fingerprint?: string } {

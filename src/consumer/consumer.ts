@@ -158,7 +158,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const left = [...underWay]
     for (const attempt of life.inHand.values()) attempt.abort(new Aborted('drain'))
     await handBack(life, 'told_to_stop')
-    for (const delivery of left) delivery.ack()
+    // What was claimed has been handed back, with a message of its own; what was not has only this one.
+    for (const delivery of left) current.attempts.isClaimed(delivery) ? delivery.ack() : delivery.requeue()
     life.close()
     await Promise.race([finished, sleep(1_000, undefined, { ref: false })])
     await Promise.all(subscriptions.map((subscription) => subscription.close()))
