@@ -54,7 +54,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
   async function look(): Promise<boolean> {
     const at = performance.now()
     const load = await readLoad(db, id, name)
-    replicas.told(load.replicas, performance.now())
+    replicas.told(load.replicas, at)
     for (const [queue, drain] of drains) {
       drain.read(at, reportsOf(load, queue))
       metrics.drainPerSecond.set({ queue }, drain.perSecond ?? 0)

@@ -10,7 +10,7 @@ import { newestBegun, reofferLost } from '../store/moves/reoffer.ts'
 
 export interface LostTasksOptions {
   readonly db: Db
-  readonly queues: Queues
+  readonly queues: Pick<Queues, 'names' | 'load'>
   readonly quietSeconds: number
   readonly mostPerStep: number
   readonly log: Log
@@ -31,7 +31,7 @@ export class LostTasks {
     this.#begun = await newestBegun(this.#options.db)
   }
 
-  /** Looks once at every queue. @param answeredAt the database's time */
+  /** Goes once through all queues. @param answeredAt the database's time at `now`, in monotonic milliseconds */
   async step(answeredAt: Date, now: number): Promise<void> {
     let unaccounted = 0
     for (const queue of this.#options.queues.names) unaccounted += await this.#find(queue, answeredAt, now)
@@ -53,14 +53,16 @@ export class LostTasks {
       this.#emptySince.delete(queue)
       return 0
     }
+    // By the moment of the look: time that has passed since has shown nothing of the queue.
+    const lookedAt = Math.min(load.at, now)
     if (load.value.ready > 0) this.#emptySince.delete(queue)
-    else if (!this.#emptySince.has(queue)) this.#emptySince.set(queue, now)
+    else if (!this.#emptySince.has(queue)) this.#emptySince.set(queue, lookedAt)
 
     const quietMs = quietSeconds * 1_000
     const begun = this.#begun.get(queue)
-    const isQuiet = now - (this.#emptySince.get(queue) ?? now) >= quietMs
+    const isQuiet = lookedAt - (this.#emptySince.get(queue) ?? lookedAt) >= quietMs
     const before = Math.max(
-      isQuiet ? answeredAt.getTime() - quietMs : 0,
+      isQuiet ? answeredAt.getTime() - (now - lookedAt) - quietMs : 0,
       begun === undefined ? 0 : begun.getTime() - 2 * quietMs,
     )
     if (before === 0) return 0

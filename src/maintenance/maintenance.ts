@@ -33,8 +33,8 @@ export function createMaintenance(options: MaintenanceOptions): Service {
 
   async function step(): Promise<boolean> {
     try {
-      const now = performance.now()
       const answeredAt = await databaseTime(db)
+      const now = performance.now()
       if (await deadConsumers.step(answeredAt, now)) await lostTasks.readBegun()
       await endExpired()
       await lostTasks.step(answeredAt, now)

@@ -1,8 +1,8 @@
 /** What is known of something that is looked at again and again. Whoever reads a figure has to decide what each state means. */
 
 export type Figure<Value> =
-  /** The last look told it. */
-  | { readonly state: 'known'; readonly value: Value }
+  /** The last look told it. `at` is when it was asked for, in monotonic milliseconds. */
+  | { readonly state: 'known'; readonly value: Value; readonly at: number }
   /** The last look did not tell it, or is long in coming; this is what an earlier one told. */
   | { readonly state: 'last_known'; readonly value: Value; readonly ageMs: number }
   | { readonly state: 'unknown' }
@@ -17,16 +17,17 @@ export interface FigureLimits {
 /** Remembers one figure. Times are monotonic milliseconds. */
 export class Remembered<Value> {
   readonly #limits: FigureLimits
-  #last: { readonly value: Value; readonly at: number } | undefined
+  /** Made once by each look, because the door reads it for every task. */
+  #last: Extract<Figure<Value>, { state: 'known' }> | undefined
   #isCurrent = false
 
   constructor(limits: FigureLimits) {
     this.#limits = limits
   }
 
-  /** Notes what a look told. */
+  /** Notes what a look told. @param at when it was asked for */
   told(value: Value, at: number): void {
-    this.#last = { value, at }
+    this.#last = { state: 'known', value, at }
     this.#isCurrent = true
   }
 
@@ -37,11 +38,9 @@ export class Remembered<Value> {
 
   figure(now: number): Figure<Value> {
     if (this.#last === undefined) return { state: 'unknown' }
-    const { value, at } = this.#last
-    const ageMs = now - at
+    const ageMs = now - this.#last.at
     if (ageMs > this.#limits.forgottenMs) return { state: 'unknown' }
-    return this.#isCurrent && ageMs <= this.#limits.knownMs
-      ? { state: 'known', value }
-      : { state: 'last_known', value, ageMs }
+    if (this.#isCurrent && ageMs <= this.#limits.knownMs) return this.#last
+    return { state: 'last_known', value: this.#last.value, ageMs }
   }
 }

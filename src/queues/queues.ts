@@ -132,32 +132,43 @@ export class Queues implements Service {
     return false
   }
 
-  /** In the direction of a task's way: what moves on meanwhile is counted twice, not lost between two questions. */
+  /**
+   * Asks in the direction of a task's way, so that what moves on meanwhile is counted twice and not lost between two
+   * questions. Told together at the end, because figures of two looks would not add up.
+   */
   async #look(): Promise<void> {
     const { db, depth } = this.#options
     const before = new Map(this.#acceptedSince)
     const allBefore = this.#allAcceptedSince
+    const begunAt = performance.now()
     const outbox = await inTime(outboxState(db))
-    this.#outbox.told(outbox, performance.now())
-    this.#allAcceptedSince -= allBefore
+    const found = new Map<string, { readonly depth: QueueDepth; readonly at: number }>()
     let isSilent = false
     // One after the other, because a missing queue closes the channel for those that are asked at the same time.
     for (const queue of this.names) {
-      const asked = performance.now()
-      const found: QueueDepth | undefined = isSilent ? undefined : await depth.depthOf(queue)
-      isSilent ||= found === undefined && performance.now() - asked > SILENT_AFTER_MS
-      if (!found) {
+      const at = performance.now()
+      const told: QueueDepth | undefined = isSilent ? undefined : await depth.depthOf(queue)
+      isSilent ||= told === undefined && performance.now() - at > SILENT_AFTER_MS
+      if (told) found.set(queue, { depth: told, at })
+    }
+    const runningAt = performance.now()
+    const running = await inTime(runningByQueue(db))
+    this.#outbox.told(outbox, begunAt)
+    this.#allAcceptedSince -= allBefore
+    this.#running.told(running, runningAt)
+    for (const queue of this.names) {
+      const one = found.get(queue)
+      if (!one) {
         this.#loadNotTold(queue)
         continue
       }
-      this.#loadTold(queue, { ...found, due: outbox.byQueue[queue] ?? 0 })
+      this.#loadTold(queue, { ...one.depth, due: outbox.byQueue[queue] ?? 0 }, one.at)
       this.#acceptedSince.set(queue, this.acceptedSince(queue) - (before.get(queue) ?? 0))
     }
-    this.#running.told(await inTime(runningByQueue(db)), performance.now())
   }
 
-  #loadTold(queue: string, load: QueueLoad): void {
-    this.#loads.get(queue)?.told(load, performance.now())
+  #loadTold(queue: string, load: QueueLoad, at: number): void {
+    this.#loads.get(queue)?.told(load, at)
     metrics.queueReady.set({ queue }, load.ready)
     metrics.queueConsumers.set({ queue }, load.consumers)
     metrics.backlog.set({ queue }, load.ready + load.due)

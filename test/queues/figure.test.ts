@@ -13,8 +13,8 @@ test('what a look told is known until the next is long in coming, then last know
   figure.told(7, 1_000)
 
   expect([1_000, 4_000, 4_001, 31_000, 31_001].map((now) => figure.figure(now))).toEqual([
-    { state: 'known', value: 7 },
-    { state: 'known', value: 7 },
+    { state: 'known', value: 7, at: 1_000 },
+    { state: 'known', value: 7, at: 1_000 },
     { state: 'last_known', value: 7, ageMs: 3_001 },
     { state: 'last_known', value: 7, ageMs: 30_000 },
     { state: 'unknown' },
@@ -29,5 +29,5 @@ test('a look that does not tell it makes it last known at once, and the next tha
   figure.told(0, 2)
 
   expect(untold).toEqual({ state: 'last_known', value: 7, ageMs: 1 })
-  expect(figure.figure(2)).toEqual({ state: 'known', value: 0 })
+  expect(figure.figure(2)).toEqual({ state: 'known', value: 0, at: 2 })
 })

@@ -84,11 +84,27 @@ test('the first look is taken before it has started, and the next find what has 
   await fillOutbox('mail', 3)
   const later = await untilLoad('mail', 'known', 3)
 
-  expect(first).toEqual({ state: 'known', value: { ready: 0, consumers: 0, due: 0 } })
-  expect(later).toEqual({ state: 'known', value: { ready: 0, consumers: 0, due: 3 } })
+  const at = expect.any(Number)
+  expect(first).toEqual({ state: 'known', value: { ready: 0, consumers: 0, due: 0 }, at })
+  expect(later).toEqual({ state: 'known', value: { ready: 0, consumers: 0, due: 3 }, at })
   expect(queues.load('reports')).toMatchObject({ state: 'known', value: { due: 0 } })
   expect(queues.load('no-such-queue')).toEqual({ state: 'unknown' })
   expect(monitor.figuresOf('mail')).toMatchObject({ backlog: 3, basis: 'depth' })
+})
+
+test('the figures of one look are told together, so that they add up', async () => {
+  const atOutbox = toPostgres.holdRequest((bytes) => bytes.includes('outbox_state'))
+  await atOutbox.reached
+  const atRunning = toPostgres.holdRequest((bytes) => bytes.includes('running_by_queue'))
+  await fillOutbox('mail', 3)
+  atOutbox.release()
+  await atRunning.reached
+  const meanwhile = [queues.load('mail'), queues.outbox()]
+  atRunning.release()
+  await untilLoad('mail', 'known', 3)
+
+  expect(meanwhile).toMatchObject([{ value: { due: 0 } }, { value: { dueRows: 0 } }])
+  expect(queues.outbox()).toMatchObject({ state: 'known', value: { dueRows: 3 } })
 })
 
 test('without the broker the load is last known, then unknown, and the door goes by the outbox', async () => {
@@ -148,4 +164,16 @@ test('what is accepted between two looks counts, and not twice after the next', 
   expect(between).toEqual([7, 7])
   expect(backlog).toBe(7)
   expect(monitor.figuresOf('mail').backlog).toBe(0)
+})
+
+test('with more api processes alive, what this one has accepted stands for what each has', async () => {
+  await own.query({ text: `insert into api_process (id, name, seen_at) values (gen_random_uuid(), 'other', now())` })
+  await until('the other process to be seen', async () => monitor.replicas === 2)
+  const before = monitor.figuresOf('mail').backlog as number
+  const since = queues.acceptedSince('mail')
+
+  for (let n = 0; n < 7; n++) monitor.count('mail')
+
+  expect(since).toBe(0)
+  expect(monitor.figuresOf('mail').backlog).toBe(before + 14)
 })
