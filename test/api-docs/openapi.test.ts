@@ -24,8 +24,8 @@ const contracts = contractsOf([
   }),
 ])
 
-async function theDocument(): Promise<OpenApi> {
-  const api = await anApi({ contracts })
+async function theDocument(of = contracts): Promise<OpenApi> {
+  const api = await anApi({ contracts: of })
   return (await (await api.get('/openapi.json')).json()) as OpenApi
 }
 
@@ -97,6 +97,39 @@ test('every task type has its payload as a schema by name', async () => {
     required: expect.arrayContaining(['conversation_id']),
     additionalProperties: false,
   })
+})
+
+test('a payload that transforms, or that calls a part of it as we call ours, has its input described and disturbs nothing', async () => {
+  const payload = z.strictObject({
+    count: z.string().transform(Number),
+    tags: z.map(z.string(), z.string()).optional(),
+    part: z.string().max(5).meta({ id: 'Problem' }),
+  })
+  const guests = ['guest.one', 'guest.two'].map((name) =>
+    defineTask({ name, summary: 'Shares its payload.', payload, queue: 'trial', effects: 'none' }),
+  )
+  const plain = await theDocument()
+  const document = await theDocument(contractsOf([...contracts.values(), ...guests]))
+
+  for (const { name } of guests) {
+    expect(document.components.schemas[`payload.${name}`]).toMatchObject({
+      required: ['count', 'part'],
+      properties: {
+        count: { type: 'string' },
+        part: { $ref: `#/components/schemas/payload.${name}/$defs/Problem` },
+      },
+      $defs: { Problem: { type: 'string', maxLength: 5 } },
+    })
+  }
+  expect(document.components.schemas.Problem).toEqual(plain.components.schemas.Problem)
+})
+
+test('answers may get more fields, what is sent may not', async () => {
+  const { schemas } = (await theDocument()).components
+
+  for (const name of ['Problem', 'Accepted', 'Task', 'TaskPage'])
+    expect(schemas[name]).not.toHaveProperty('additionalProperties')
+  for (const name of ['Submission', 'BatchItem']) expect(schemas[name]).toHaveProperty('additionalProperties', false)
 })
 
 test('the page resolves the type of every problem, loads nothing from elsewhere and runs nothing', async () => {
