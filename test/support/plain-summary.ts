@@ -8,9 +8,12 @@ export default class PlainSummary implements Reporter {
     const count = (state: string) => states.filter((each) => each === state).length
     const brokenModules = modules.filter((module) => module.state() === 'failed' && !hasFailedTest(module)).length
     const failed = count('failed') + brokenModules + errorsOutside.length
-    const line = `${count('passed')} passed, ${failed} failed, ${count('skipped') + count('pending')} skipped`
-    // At exit, because other reporters and the teardown of servers print after this.
-    process.once('exit', () => console.log(line))
+    const skipped = count('skipped') + count('pending')
+    // At exit, because other reporters and the teardown of servers print after this. A run that fails without a failed
+    // test, because its servers did not start, counts as one.
+    process.once('exit', (code) => {
+      console.log(`${count('passed')} passed, ${failed || Number(code !== 0)} failed, ${skipped} skipped`)
+    })
   }
 }
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterEach } from 'vitest'
+import { own } from '../../scripts/servers/ownership.ts'
 import { until } from './until.ts'
 
 export interface LogLine {
@@ -56,6 +57,10 @@ export function startProcess(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.set(child, `${role} (pid ${child.pid})`)
+  child.once(
+    'close',
+    own(() => child.kill('SIGKILL')),
+  )
   const log: LogLine[] = []
   const output: string[] = []
   readLines(child.stdout, (line) => {
