@@ -3,7 +3,7 @@
  * replicas may have accepted since. It says how good its knowledge is, and never guesses silently.
  */
 import { randomUUID } from 'node:crypto'
-import type { Link } from '../broker/session.ts'
+import type { Link } from '../broker/link.ts'
 import { Remembered } from '../queues/figure.ts'
 import { LIMITS, type Queues } from '../queues/queues.ts'
 import type { Log } from '../runtime/log.ts'

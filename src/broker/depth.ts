@@ -2,7 +2,8 @@
 import type { Channel } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
 import { within } from '../runtime/wait.ts'
-import { createLink, type Link, type Session } from './session.ts'
+import { createLink, type Link } from './link.ts'
+import type { Session } from './session.ts'
 import { declareTopology, type Topology, workQueue } from './topology.ts'
 
 export interface QueueDepth {

@@ -2,9 +2,10 @@
  * Compares what exists on the broker with what should, over AMQP alone and without making anything: a passive
  * declaration tells whether it exists, and one with our arguments is refused when they differ.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLog } from '../runtime/log.ts'
-import { createLink, type Link, type Session } from './session.ts'
+import { pause } from '../runtime/wait.ts'
+import { createLink, type Link } from './link.ts'
+import type { Session } from './session.ts'
 import type { QueueDeclaration, Topology } from './topology.ts'
 
 export interface Inspected {
@@ -39,9 +40,7 @@ export async function inspectBroker(url: string, topology: Topology): Promise<In
 /** Rejects at the first trouble, where a link would go on trying; never resolves. */
 async function failure(link: Link, done: AbortSignal): Promise<never> {
   const until = performance.now() + PATIENCE_MS
-  while (link.trouble === undefined && performance.now() < until) {
-    await sleep(50, undefined, { signal: done })
-  }
+  while (link.trouble === undefined && performance.now() < until && !done.aborted) await pause(50, done)
   throw new Error(link.trouble ?? `no answer within ${PATIENCE_MS / 1_000} s`)
 }
 

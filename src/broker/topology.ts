@@ -29,8 +29,13 @@ export function workQueue(queue: string): string {
 }
 
 /** Writes milliseconds as seconds when they are whole seconds, else as milliseconds: `60s`, `1500ms`. */
-function durationLabel(ms: number): string {
+export function durationLabel(ms: number): string {
   return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`
+}
+
+/** Names the queue of a rung: 60000 -> `nightshift.retry.60s.v1`. */
+export function retryQueue(rungMs: number): string {
+  return `nightshift.retry.${durationLabel(rungMs)}.v1`
 }
 
 /** Names the exchange and key by which a message reaches its work queue now, or after waiting on a rung. */
@@ -61,7 +66,7 @@ export function topologyOf(queues: Iterable<string>, rungsMs: Iterable<number>):
     bindings: [{ exchange: TASK_EXCHANGE, key: `*.${queue}` }],
   }))
   const rungs = [...new Set(rungsMs)].map((ms) => ({
-    name: `nightshift.retry.${durationLabel(ms)}.v1`,
+    name: retryQueue(ms),
     arguments: {
       'x-queue-type': 'quorum',
       'x-delivery-limit': DELIVERY_LIMIT,

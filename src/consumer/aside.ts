@@ -1,6 +1,6 @@
 /** What is delivered and cannot be attempted here: kept to be looked at, or offered again later. Never lost. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Delivery } from '../broker/subscription.ts'
+import type { Delivery } from '../broker/delivery.ts'
 import type { WakeUp } from '../core/message.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Db } from '../store/db.ts'

@@ -3,7 +3,8 @@
  * delivery that was claimed is never given back to the broker, one that was not is.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Delivery } from '../broker/subscription.ts'
+import type { Delivery } from '../broker/delivery.ts'
+import { durationLabel } from '../broker/topology.ts'
 import { isDataFault } from '../core/database-errors.ts'
 import { decodeWakeUp, type WakeUp } from '../core/message.ts'
 import type { Handlers } from '../core/task-types.ts'
@@ -222,7 +223,7 @@ function countEnd(task: ClaimedTask, settlement: Settlement | undefined): void {
   metrics.attempts.inc({ task: task.name, outcome })
   if (next === 'FAILED') metrics.deadLettered.inc({ task: task.name })
   if (settlement?.next === 'RETRYING') {
-    metrics.retries.inc({ rung: settlement.onRung ? `${settlement.delayMs / 1_000}s` : 'not_before' })
+    metrics.retries.inc({ rung: settlement.onRung ? durationLabel(settlement.delayMs) : 'not_before' })
   }
 }
 

@@ -4,8 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Aborted } from 'nightshift-tasks'
-import { createLink, type Link, type Session } from '../broker/session.ts'
-import { type Delivery, type Subscription, subscribe } from '../broker/subscription.ts'
+import type { Delivery } from '../broker/delivery.ts'
+import { createLink, type Link } from '../broker/link.ts'
+import type { Session } from '../broker/session.ts'
+import { type Subscription, subscribe } from '../broker/subscription.ts'
 import { declareTopology, type Topology } from '../broker/topology.ts'
 import type { Handlers, PackSchema } from '../core/task-types.ts'
 import type { Log } from '../runtime/log.ts'

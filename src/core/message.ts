@@ -1,5 +1,6 @@
 /**
- * What travels on the broker: a wake-up that names a task and the attempt it may begin. The payload stays in PostgreSQL.
+ * What travels on the broker: a wake-up that names a task and the attempt it may begin, with properties and headers that
+ * tell whose it is. The payload stays in PostgreSQL.
  * The format is documented in docs/message-format.md, so that another language can read it.
  */
 import { isUuid } from './uuid.ts'
@@ -21,6 +22,48 @@ const MAX_MESSAGE_BYTES = 1_024
 export function encodeWakeUp(wakeUp: WakeUp): Buffer {
   const body = { v: MESSAGE_VERSION, id: wakeUp.id, attempt: wakeUp.attempt, ...(wakeUp.alone ? { alone: true } : {}) }
   return Buffer.from(JSON.stringify(body))
+}
+
+/** What a message says of its task beside the wake-up, for people, traces and other languages. */
+export interface MessageFacts {
+  /** The outbox row's id; the broker names a returned message by nothing else. */
+  readonly outboxId: string
+  readonly taskName: string
+  readonly requestId: string
+  readonly client: string
+  readonly traceparent: string
+  readonly tracestate: string | null
+}
+
+/** Makes the AMQP properties and headers. @param publishedAt milliseconds since 1970 */
+export function propertiesOf(facts: MessageFacts, publishedAt: number) {
+  return {
+    persistent: true,
+    mandatory: true,
+    contentType: 'application/json',
+    messageId: facts.outboxId,
+    correlationId: facts.requestId,
+    type: facts.taskName,
+    headers: {
+      traceparent: facts.traceparent,
+      ...(facts.tracestate === null ? {} : { tracestate: facts.tracestate }),
+      'x-request-id': facts.requestId,
+      'x-client': facts.client,
+      'x-published-at': publishedAt,
+    },
+  }
+}
+
+/** The year 2200. */
+const MOST_MOMENT_MS = 7_258_118_400_000
+
+/**
+ * Reads from the headers when a message was published. Anybody may write a header: what is no moment that PostgreSQL can
+ * store is as good as nothing.
+ */
+export function publishedAtOf(headers: Readonly<Record<string, unknown>> | undefined): number | undefined {
+  const at = headers?.['x-published-at']
+  return typeof at === 'number' && at > 0 && at < MOST_MOMENT_MS ? at : undefined
 }
 
 /**

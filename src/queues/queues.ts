@@ -3,7 +3,7 @@
  * what waits for it in the outbox, what runs. A figure that a look did not give is last known, then unknown; it is never 0.
  */
 import type { DepthProbe, QueueDepth } from '../broker/depth.ts'
-import type { Link } from '../broker/session.ts'
+import type { Link } from '../broker/link.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop, type Loop } from '../runtime/loop.ts'
 import { metrics } from '../runtime/metrics.ts'

@@ -2,7 +2,7 @@
  * Writes down when this process could not publish. It costs nothing while all is well, and tells of every task that
  * waited meanwhile why it did, which no row of a task could say as cheaply.
  */
-import type { Link } from '../broker/session.ts'
+import type { Link } from '../broker/link.ts'
 import type { Log } from '../runtime/log.ts'
 import { createLoop } from '../runtime/loop.ts'
 import type { Service } from '../runtime/service.ts'

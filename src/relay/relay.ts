@@ -3,13 +3,8 @@
  * process has just committed; the sweep finds everything else that is due (delayed tasks, retries, hand-backs, what a
  * dead process left). Every replica sweeps; claims keep them apart, so there is no leader to fail over.
  */
-import {
-  CONFIRM_TIMEOUT_MS,
-  type Outgoing,
-  type Published,
-  type Publisher,
-  tracedMessage,
-} from '../broker/publisher.ts'
+import { type Outgoing, type Published, tracedMessage } from '../broker/outgoing.ts'
+import { CONFIRM_TIMEOUT_MS, type Publisher } from '../broker/publisher.ts'
 import type { FreshOutboxRow } from '../core/new-task.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'

@@ -2,7 +2,8 @@
  * Sets the metrics that are known when a process starts. Counters begin at 0, because the first step of a counter that
  * appears at 1 is no increase, and an alert on it would miss the first dead letter.
  */
-import type { Published } from '../broker/publisher.ts'
+import type { Published } from '../broker/outgoing.ts'
+import { durationLabel } from '../broker/topology.ts'
 import type { ProblemSlug } from '../http/problem.ts'
 import { COMMIT, VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
@@ -39,5 +40,5 @@ export function firstFiguresOfConsumer(
     for (const outcome of OUTCOMES) metrics.attempts.inc({ task, outcome }, 0)
     metrics.deadLettered.inc({ task }, 0)
   }
-  for (const rungMs of rungsMs) metrics.retries.inc({ rung: `${rungMs / 1_000}s` }, 0)
+  for (const rungMs of rungsMs) metrics.retries.inc({ rung: durationLabel(rungMs) }, 0)
 }

@@ -1,7 +1,8 @@
 // Promise: the relay removes a row of the outbox only when the broker confirmed its message, moves what it refused out of the
 // way, and leaves what it did not answer to be published again. On a real database; the broker's answers are the test's.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Outgoing, Published, Publisher } from '../../src/broker/publisher.ts'
+import type { Outgoing, Published } from '../../src/broker/outgoing.ts'
+import type { Publisher } from '../../src/broker/publisher.ts'
 import type { NewTask } from '../../src/core/new-task.ts'
 import { createRelay, type Relay } from '../../src/relay/relay.ts'
 import { silentLog } from '../../src/runtime/log.ts'

@@ -15,7 +15,14 @@ export interface BuiltAdmission {
 }
 
 export function buildAdmission({ config, db, log, publisher, queues, slots }: Foundation): BuiltAdmission {
-  const monitor = createMonitor({ db, publisher, queues, slotsPerConsumer: slots, name: config.consumerName, log })
+  const monitor = createMonitor({
+    db,
+    publisher: publisher.link,
+    queues,
+    slotsPerConsumer: slots,
+    name: config.consumerName,
+    log,
+  })
   const byQueue = createAdmission({ monitor, limits: config })
   const bursts = createBurstRecorder({ db, log })
   const admission: Admission & StartEstimate = {

@@ -38,20 +38,20 @@ export function buildFoundation(config: Config, types: TaskTypes, log: Log): Fou
   const topology = topologyOf(names, rungsOf(contracts, config.retryLadderMs))
   const publisher = createPublisher({ url: amqpUrl, name: `relay ${consumerName}`, log, topology })
   const depth = createDepthProbe({ url: amqpUrl, name: `depth ${consumerName}`, log, topology })
-  const queues = new Queues({ db, depth, queues: names, links: [publisher, depth.link], log })
+  const queues = new Queues({ db, depth, queues: names, links: [publisher.link, depth.link], log })
   showLinks(publisher, depth)
   const pools: Service = {
     name: 'api pools',
     start: async () => undefined,
     stop: async () => void (await Promise.all([acceptDb.close(), db.close()])),
   }
-  const services = [pools, publisher, depth.link, queues]
+  const services = [pools, publisher.link, depth.link, queues]
   return { config, types, log, slots, acceptDb, db, publisher, queues, services }
 }
 
 function showLinks(publisher: Publisher, depth: DepthProbe): void {
   whenAsked(() => {
-    metrics.brokerReady.set({ connection: 'publish' }, publisher.state === 'ready' ? 1 : 0)
+    metrics.brokerReady.set({ connection: 'publish' }, publisher.link.state === 'ready' ? 1 : 0)
     metrics.brokerReady.set({ connection: 'depth' }, depth.link.state === 'ready' ? 1 : 0)
   })
 }

@@ -12,5 +12,5 @@ export interface BuiltRelay {
 export function buildRelay({ config, db, log, publisher }: Foundation): BuiltRelay {
   const relay = createRelay({ db, publisher, log })
   const { consumerName: process, taskRetentionMs: keptMs } = config
-  return { relay, services: [relay, createAbsenceRecorder({ db, publisher, process, keptMs, log })] }
+  return { relay, services: [relay, createAbsenceRecorder({ db, publisher: publisher.link, process, keptMs, log })] }
 }

@@ -22,8 +22,8 @@ export function buildStatus({ config, types, db, publisher }: Foundation, estima
   const waiter = createWaiter({ finishedAmong: (ids) => finishedAmong(db, ids) })
   const reader = createTaskReader({ db, resultTtlMs, estimate, waiter })
   const broker = (): { connected: boolean; detail: string } => ({
-    connected: publisher.state === 'ready',
-    detail: publisher.trouble ?? publisher.state,
+    connected: publisher.link.state === 'ready',
+    detail: publisher.link.trouble ?? publisher.link.state,
   })
   const routes = [
     ...createStatusRoutes({ db, schemas, resultTtlMs, reader, broker }),

@@ -1,0 +1,172 @@
+/**
+ * Keeps one connection to the broker, for ever. Each connection that comes up is a new session with channels of its own.
+ */
+import { type ChannelModel, connect } from 'amqplib'
+import type { Log } from '../runtime/log.ts'
+import type { Service } from '../runtime/service.ts'
+import { aborted, pause } from '../runtime/wait.ts'
+import { gatherWrites } from './amqplib-privates.ts'
+import { Connection, type Session } from './session.ts'
+
+export interface Link extends Service {
+  readonly state: 'stopped' | 'connecting' | 'ready' | 'blocked'
+  /** Why it is not ready, in one sentence, or undefined. */
+  readonly trouble: string | undefined
+}
+
+export interface LinkOptions {
+  readonly url: string
+  /** Shown in the broker's list of connections. */
+  readonly name: string
+  readonly log: Log
+  /** Prepares a new session. When it rejects or takes over 30 s the connection is given up and made anew. */
+  readonly onSession: (session: Session) => Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const SETUP_TIMEOUT_MS = 30_000
+const HEARTBEAT_SECONDS = 10
+const BACKOFF_MOST_MS = 30_000
+/** A session that lived this long was no failure to connect. */
+const LONG_LIFE_MS = 10_000
+/**
+ * The waits double up to 1.7 s when sessions come up and soon end: the broker is there. A message that amqplib cannot
+ * decode ends each session it is delivered to, and only after so many deliveries does the broker set it aside.
+ */
+const MOST_FAILURES_WHEN_UP = 4
+
+/** Makes a link. `start` does not wait for the broker: whoever needs it looks at `state`. */
+export function createLink(options: LinkOptions): Link {
+  return new KeptLink(options)
+}
+
+class KeptLink implements Link {
+  readonly name: string
+  readonly #options: LinkOptions
+  #stopping = new AbortController()
+  #running: Promise<void> | undefined
+  #state: Link['state'] = 'stopped'
+  #trouble: string | undefined
+  #generation = 0
+  /** When the present session was prepared, by the monotonic clock. */
+  #readyAt: number | undefined
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+    this.name = `broker link ${options.name}`
+  }
+
+  get state(): Link['state'] {
+    return this.#state
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return
+    this.#stopping = new AbortController()
+    this.#running = this.#keep(this.#stopping.signal)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+    this.#running = undefined
+  }
+
+  async #keep(stopping: AbortSignal): Promise<void> {
+    const { name, log } = this.#options
+    let failures = 0
+    while (!stopping.aborted) {
+      this.#state = 'connecting'
+      this.#readyAt = undefined
+      try {
+        await this.#live(stopping)
+      } catch (error) {
+        this.#trouble = (error as Error).message
+      }
+      if (stopping.aborted) break
+      failures = failuresAfter(failures, this.#readyAt)
+      // Full jitter keeps replicas from returning together.
+      const waitMs = 100 + Math.random() * Math.min(BACKOFF_MOST_MS, 100 * 2 ** Math.min(failures, 10))
+      log.warn({ link: name, trouble: this.#trouble, wait_ms: Math.round(waitMs) }, 'broker connection is down')
+      await pause(waitMs, stopping)
+    }
+    this.#state = 'stopped'
+  }
+
+  /** Lives one session from connecting to closing. Rejects when there was none, or it could not be prepared. */
+  async #live(stopping: AbortSignal): Promise<void> {
+    const { url, name, log } = this.#options
+    // Without `timeout` a peer that accepts and never speaks hangs connect() for ever.
+    const model = await connect(withHeartbeat(url), {
+      timeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      noDelay: true,
+      clientProperties: { connection_name: name },
+    })
+    this.#generation += 1
+    const session = new Connection(model, this.#generation, log)
+    gatherWrites(model)
+    this.#watch(model, session)
+    const stop = (): void => session.fail('the process stops this connection')
+    stopping.addEventListener('abort', stop, { once: true })
+    try {
+      if (!stopping.aborted) await this.#use(session)
+    } finally {
+      stopping.removeEventListener('abort', stop)
+      session.fail('the session could not be prepared')
+      // Closing and the wait after it take seconds, and nobody may take this link for ready meanwhile.
+      this.#state = 'connecting'
+      await session.close()
+    }
+  }
+
+  /** Prepares the session, and resolves when it has ended. */
+  async #use(session: Connection): Promise<void> {
+    const { name, log, onSession } = this.#options
+    await session.whileItLasts(SETUP_TIMEOUT_MS, 'preparing the session', onSession(session))
+    // It may have been blocked meanwhile.
+    if (this.#state === 'connecting') this.#becomeReady()
+    this.#readyAt = performance.now()
+    log.info({ link: name, generation: session.generation }, 'broker connection is up')
+    await aborted(session.ended)
+  }
+
+  /** Says what is the matter at once; closing takes its time. */
+  #watch(model: ChannelModel, { ended }: Session): void {
+    const { name, log } = this.#options
+    ended.addEventListener('abort', () => {
+      this.#trouble = (ended.reason as Error).message
+    })
+    model.on('blocked', (reason: string) => {
+      this.#state = 'blocked'
+      this.#trouble = `publishers are blocked: ${reason}`
+      log.warn({ link: name, reason }, 'broker blocks publishers')
+    })
+    model.on('unblocked', () => {
+      this.#becomeReady()
+      log.info({ link: name }, 'broker takes messages again')
+    })
+  }
+
+  #becomeReady(): void {
+    this.#state = 'ready'
+    this.#trouble = undefined
+  }
+}
+
+/** Counts on after another session ended, or none came up (`readyAt` is undefined then). */
+function failuresAfter(failures: number, readyAt: number | undefined): number {
+  if (readyAt === undefined) return failures + 1
+  return performance.now() - readyAt > LONG_LIFE_MS ? 1 : Math.min(failures + 1, MOST_FAILURES_WHEN_UP)
+}
+
+function withHeartbeat(url: string): string {
+  const parsed = new URL(url)
+  // The broker's own default of 60 s finds a dead peer after 2-3 minutes. A heartbeat in the URL wins.
+  if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS))
+  return parsed.href
+}
