@@ -1,6 +1,7 @@
 // The kinds of tests. `unit`: no server and no network, files side by side. `chart`: the chart by helm and kubectl, which
-// registries bring, and other tools that are run as programs. `live`: real PostgreSQL and RabbitMQ, three runs side by side, each with servers of its own; within
-// a run files follow one another, because many stop or freeze processes. `long`: what takes too long for every day.
+// registries bring, and other tools that are run as programs. `live`: real PostgreSQL and RabbitMQ, three runs side by
+// side, each with servers of its own; within a run files follow one another, because many stop or freeze processes.
+// `long`: what takes too long for every day.
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { LIVE_RUNS } from './support/global-setup.ts'

@@ -1,5 +1,5 @@
 // Promise: whatever the broker does (healthy, stopped, blocked by its memory alarm), tasks are answered with 202 and
-// nothing else until the outbox is full, and when it is well again every one of them finishes, retries included.
+// nothing else, and when it is well again every one of them finishes, retries included.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { Rabbitmq } from '../../scripts/servers/rabbitmq.ts'
@@ -10,7 +10,6 @@ import { until } from '../support/until.ts'
 
 /** How many tasks are accepted, at least, in each state of the broker. */
 const EACH = 100
-const OUTBOX_HIGH = 4_000
 
 failOnLeftovers()
 // The broker of its own starts more than once, which takes a busy machine half a minute each time.
@@ -54,62 +53,6 @@ test('tasks that all fail and want their retry are accepted and finish, through 
   )
   expect(ends).toEqual([{ status: 'SUCCESS', attempt: 3, failures: 2, tasks: ids.length }])
 })
-
-test('who starts while the broker is away takes in what ten minutes bring, and goes to work when it comes', async () => {
-  const env = { NIGHTSHIFT_DEPTH_LOW: '100', NIGHTSHIFT_DEPTH_HIGH: '200', NIGHTSHIFT_OUTBOX_HIGH: String(OUTBOX_HIGH) }
-  nightshift = await aNightshift({ amqpUrl: await rabbitmq.addVhost('late'), env })
-  await rabbitmq.stop()
-  const api = await nightshift.startApi()
-  const consumer = await nightshift.startConsumer({}, { subscribed: false })
-  const metricsPort = (await consumer.ready).metricsPort
-  const consumerReady = async () => (await fetch(`http://127.0.0.1:${metricsPort}/health/ready`)).status
-  await until('the api to be ready', async () => (await call(api, 'GET', '/health/ready')).status === 200)
-  const readyWhileAway = await consumerReady()
-  // Five a second for ten minutes, as fast as it goes.
-  const outage = await sendMany(api, 3_000)
-  // Then on, until the outbox is full.
-  const over = await sendMany(api, OUTBOX_HIGH / 2)
-  const inOutbox = await outboxRows()
-
-  await rabbitmq.start()
-  await nightshift.untilAllFinished({ withinMs: 90_000 })
-
-  expect(readyWhileAway).toBe(503)
-  expect(new Set(outage.refused)).toEqual(new Set())
-  expect(over.refused.length).toBeGreaterThan(OUTBOX_HIGH / 8)
-  expect(new Set(over.refused)).toEqual(new Set([`429, limit ${OUTBOX_HIGH}`]))
-  expect(inOutbox).toBe(outage.ids.length + over.ids.length)
-  expect(inOutbox).toBeLessThanOrEqual(OUTBOX_HIGH * 1.1)
-  expect(await consumerReady()).toBe(200)
-  await until('all to be let in again', async () => (await sendMany(api, 50)).refused.length === 0)
-  await nightshift.untilAllFinished()
-  const ids = [...outage.ids, ...over.ids]
-  const [row] = await nightshift.sql<{ tasks: number }>(
-    `select count(*)::int as tasks from finished where task_id = any($1) and status = 'SUCCESS'`,
-    [ids],
-  )
-  expect(row?.tasks).toBe(ids.length)
-})
-
-/** Submits so many tasks, 32 at a time, and tells which were accepted and what the others were answered. */
-async function sendMany(api: ApiProcess, tasks: number): Promise<{ ids: string[]; refused: string[] }> {
-  const ids: string[] = []
-  const refused: string[] = []
-  let left = tasks
-  const send = async (): Promise<void> => {
-    while (left-- > 0) {
-      const { status, body } = await call(api, 'POST', '/api/v1/tasks', { name: 'trial.echo', payload: 1 })
-      if (status === 202) ids.push(body.id)
-      else refused.push(`${status}, limit ${body.limit}`)
-    }
-  }
-  await Promise.all(Array.from({ length: 32 }, send))
-  return { ids, refused }
-}
-
-async function outboxRows(): Promise<number> {
-  return (await nightshift.sql<{ tasks: number }>('select count(*)::int as tasks from outbox'))[0]?.tasks as number
-}
 
 async function retried(): Promise<number> {
   const rows = await nightshift.sql<{ tasks: number }>('select count(*)::int as tasks from finished where attempt = 3')
