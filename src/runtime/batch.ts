@@ -54,8 +54,8 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
   let inFlight = 0
   let scheduled = false
   let lingering: NodeJS.Timeout | undefined
-  /** Of the batch before. */
-  let items = 0
+  /** How many items the batch before had. */
+  let lastSize = 0
   /** Since when the queue is not empty, by the monotonic clock. */
   let oldestAt = 0
 
@@ -82,14 +82,14 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
     return batch
   }
 
-  async function settle(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+  async function runBatch(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
       const items = batch.map(({ item }) => item)
       const results = await tracing.batch(options.name, batch, items, options.run)
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
     } catch (error) {
       if (batch.length > 1 && options.isItemFault?.(error)) {
-        for (const one of batch) await settle([one])
+        for (const one of batch) await runBatch([one])
         return
       }
       for (const { reject } of batch) reject(error)
@@ -101,9 +101,9 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
     while (inFlight < options.maxInFlight && queue.length > 0 && !waitsForCompany()) {
       inFlight += 1
       const batch = take()
-      items = batch.length
+      lastSize = batch.length
       oldestAt = performance.now()
-      void settle(batch).finally(() => {
+      void runBatch(batch).finally(() => {
         inFlight -= 1
         flush()
       })
@@ -113,7 +113,8 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
   function waitsForCompany(): boolean {
     clearTimeout(lingering)
     lingering = undefined
-    if (linger === undefined || items < Math.min(SEVERAL, linger.enough) || queue.length >= linger.enough) return false
+    if (linger === undefined || lastSize < Math.min(SEVERAL, linger.enough) || queue.length >= linger.enough)
+      return false
     const leftMs = oldestAt + linger.ms - performance.now()
     if (leftMs <= 0) return false
     lingering = setTimeout(flush, leftMs)
