@@ -1,33 +1,25 @@
 // Promise: to claim and to settle tasks, PostgreSQL reads these tasks and no others, whatever its planner believes. A table
 // that was empty when it was last vacuumed looks empty to it, however many wait in it now.
-import { v4 } from 'uuid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Connection, type Db, openDb } from '../../src/store/db.ts'
 import { accept } from '../../src/store/moves/accept.ts'
 import { claimTasks } from '../../src/store/moves/claim.ts'
-import { beginLife } from '../../src/store/moves/lease.ts'
 import { type Settlement, settleTasks } from '../../src/store/moves/settle.ts'
+import { aLife } from '../support/a-life.ts'
 import { aTask } from '../support/a-task.ts'
 import { aDatabase, type Database } from '../support/database.ts'
 
 const OTHERS = 3_000
 const BATCH = 20
-const consumer = v4()
 
 let database: Database
 let db: Db
+let consumer: string
 beforeAll(async () => {
   database = await aDatabase()
   db = openDb({ url: database.url, poolSize: 1, name: 'test', log: silentLog, isByKey: true })
-  await beginLife(db, {
-    id: consumer,
-    name: 'test',
-    version: '0',
-    queues: new Map([['trial', BATCH]]),
-    leaseSeconds: 60,
-    tasks: [],
-  })
+  consumer = await aLife(db)
   await db.transaction(async ({ raw }) => {
     await raw('alter table unfinished set (autovacuum_enabled = false)')
     await raw(

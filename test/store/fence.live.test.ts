@@ -1,16 +1,15 @@
 // Promise: the fence. A write that PostgreSQL received before the attempt was decided by another, and executes afterwards,
 // changes nothing, and its sender is told. The backend of the writer is frozen in between (SIGSTOP), so nothing depends on luck.
-import { v4 } from 'uuid'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { accept } from '../../src/store/moves/accept.ts'
 import { claimTasks } from '../../src/store/moves/claim.ts'
-import { beginLife } from '../../src/store/moves/lease.ts'
 import { writeProgress } from '../../src/store/moves/progress.ts'
 import { type Settlement, settleTasks } from '../../src/store/moves/settle.ts'
 import { endSilent, takeBack } from '../../src/store/moves/take-back.ts'
 import { databaseTime } from '../../src/store/reads/database-time.ts'
+import { aLife } from '../support/a-life.ts'
 import { aTask } from '../support/a-task.ts'
 import { aDatabase, type Database } from '../support/database.ts'
 import { until } from '../support/until.ts'
@@ -28,8 +27,8 @@ beforeEach(async () => {
   database = await aDatabase()
   frozen = openDb({ url: database.url, poolSize: 1, name: 'frozen', log: silentLog, queryTimeoutMs: 60_000 })
   db = openDb({ url: database.url, poolSize: 2, name: 'other', log: silentLog })
-  first = await aLife()
-  second = await aLife()
+  first = await aLife(db)
+  second = await aLife(db)
   const task = aTask()
   id = task.id
   await accept(db, [task], 0, 'test')
@@ -42,13 +41,6 @@ afterEach(async () => {
   await Promise.all([frozen.close(), db.close()])
   await database.drop()
 })
-
-async function aLife(): Promise<string> {
-  const life = v4()
-  const queues = new Map([['trial', 1]])
-  await beginLife(db, { id: life, name: 'test', version: '0', queues, leaseSeconds: 60, tasks: [] })
-  return life
-}
 
 const freeze = (): boolean => process.kill(backend, 'SIGSTOP')
 const thaw = (): boolean => process.kill(backend, 'SIGCONT')

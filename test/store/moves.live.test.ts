@@ -10,11 +10,11 @@ import { cancelTask } from '../../src/store/moves/cancel.ts'
 import { claimTasks } from '../../src/store/moves/claim.ts'
 import { expireTasks } from '../../src/store/moves/expire.ts'
 import { endLife } from '../../src/store/moves/hand-back.ts'
-import { beginLife } from '../../src/store/moves/lease.ts'
 import { redriveTasks } from '../../src/store/moves/redrive.ts'
 import { type Settlement, settleTasks } from '../../src/store/moves/settle.ts'
 import { takeBack } from '../../src/store/moves/take-back.ts'
 import { databaseTime } from '../../src/store/reads/database-time.ts'
+import { aLife } from '../support/a-life.ts'
 import { aTask } from '../support/a-task.ts'
 import { aDatabase, type Database } from '../support/database.ts'
 
@@ -40,15 +40,7 @@ interface Subject {
 }
 
 async function aWaitingTask(): Promise<Subject> {
-  const consumer = v4()
-  await beginLife(db, {
-    id: consumer,
-    name: 'test',
-    version: '0',
-    queues: new Map([['trial', 1]]),
-    leaseSeconds: 60,
-    tasks: [],
-  })
+  const consumer = await aLife(db)
   const task = aTask()
   await accept(db, [task], 0, 'test')
   return { id: task.id, consumer, attempt: 0 }
