@@ -2,106 +2,126 @@
  * The transaction of a task: what the handler writes, its result and its SUCCESS commit together. The fence is the last
  * statement, so a consumer that was given up writes nothing.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Aborted, type Tx } from 'nightshift-tasks'
+import { Aborted, type Contract, NonRetryable, type Tx } from 'nightshift-tasks'
 import { isConflict, isOutage } from '../core/database-errors.ts'
 import { storableJson } from '../core/storable.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
+import { pause, untilAnswered } from '../runtime/wait.ts'
 import type { Connection, Db } from '../store/db.ts'
 import type { ClaimedTask } from '../store/moves/claim.ts'
-import { isStillMine, settleTasks } from '../store/moves/settle.ts'
-import type { Stop } from './stop.ts'
+import { isStillMine, type Settlement, settleTasks } from '../store/moves/settle.ts'
+import type { Abort } from './abort.ts'
 
 /** Our own database went away under the attempt: it is handed back and not charged. */
 export class OurOutage extends Error {
   override name = 'OurOutage'
 }
 
-export interface Effects {
-  /** Whether the transaction has committed, and with it the task's SUCCESS. */
-  readonly isCommitted: boolean
-  run<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
+export interface EffectsOptions {
+  /** The pool that bounds how many task transactions are open at once in this process. */
+  readonly db: Db
+  /** The life that the attempt belongs to. */
+  readonly consumer: string
+  readonly contract: Pick<Contract, 'name' | 'effects'>
+  readonly task: ClaimedTask
+  /** Once it is told, no transaction begins. */
+  readonly abort: Abort
 }
+
+type Work<Result> = (tx: Tx) => Promise<Result>
 
 const CONFLICT_TRIES = 5
 
-/**
- * @param db the pool that bounds how many task transactions are open at once in this process
- * @param stop the attempt's own; once it is told, no transaction begins
- */
-export function createEffects(db: Db, task: ClaimedTask, consumer: string, stop: Stop): Effects {
-  let isOpened = false
-  let isCommitted = false
+export class Effects {
+  readonly #options: EffectsOptions
+  #isOpened = false
+  #isCommitted = false
 
-  async function once<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-    return db.transaction(async (connection) => {
-      stop.signal.throwIfAborted()
-      const result = await work(txOf(connection))
-      const success = {
-        id: task.id,
-        attempt: task.attempt,
-        name: task.name,
-        client: task.client,
-        next: 'SUCCESS' as const,
+  constructor(options: EffectsOptions) {
+    this.#options = options
+  }
+
+  /** Whether the transaction has committed, and with it the task's SUCCESS. */
+  get isCommitted(): boolean {
+    return this.#isCommitted
+  }
+
+  /** Runs the task's one transaction; the `tx` of its handler. */
+  async run<Result>(work: Work<Result>): Promise<Result> {
+    this.#refuseWhatTheContractDenies()
+    if (this.#isOpened) throw new Error('tx() was called twice in one attempt: put all writes of the task into one')
+    this.#isOpened = true
+    for (let tries = 1; ; tries++) {
+      let made: { readonly result: Result } | undefined
+      try {
+        const result = await this.#once(async (tx) => {
+          const own = await work(tx)
+          made = { result: own }
+          return own
+        })
+        this.#isCommitted = true
+        return result
+      } catch (error) {
+        if (isConflict(error) && tries < CONFLICT_TRIES) {
+          await pause(10 * tries * (1 + Math.random()), this.#options.abort.signal)
+          continue
+        }
+        if (!isOutage(error)) throw error
+        if (made && (await this.#didCommit())) {
+          this.#isCommitted = true
+          return made.result
+        }
+        throw new OurOutage(`the database went away: ${(error as Error).message}`, { cause: error })
       }
-      const settle = (made: Result) => settleTasks(connection, consumer, [{ ...success, result: storableJson(made) }])
+    }
+  }
+
+  #refuseWhatTheContractDenies(): void {
+    const { name, effects } = this.#options.contract
+    if (effects !== 'none') return
+    throw new NonRetryable(
+      `the contract of "${name}" says effects: 'none', so its handler may not call tx(): say effects: 'database' there`,
+    )
+  }
+
+  #once<Result>(work: Work<Result>): Promise<Result> {
+    const { db, consumer, abort } = this.#options
+    return db.transaction(async (connection) => {
+      abort.signal.throwIfAborted()
+      const result = await work(txOf(connection))
+      const settle = (own: Result) => settleTasks(connection, consumer, [this.#success(storableJson(own))])
       const [settled] = await tracing.step('settle', result, settle)
       if (settled !== 'settled') {
         metrics.fencedWrites.inc()
         throw new Aborted('cancelled')
       }
       return result
-    }, stop.signal)
+    }, abort.signal)
   }
 
   /** The answer to the commit was lost: ask, under the row's lock, until the database says what happened. */
-  async function didCommit(): Promise<boolean> {
-    while (!stop.reason) {
-      try {
+  async #didCommit(): Promise<boolean> {
+    const { db, consumer, task, abort } = this.#options
+    const answer = await untilAnswered({
+      ask: async () => {
         if (await isStillMine(db, task.id, task.attempt, consumer)) return false
-        const asked = { id: task.id, attempt: task.attempt, name: task.name, client: task.client }
-        const [settled] = await settleTasks(db, consumer, [{ ...asked, next: 'SUCCESS', result: 'null' }])
+        const [settled] = await settleTasks(db, consumer, [this.#success('null')])
         return settled === 'already'
-      } catch (error) {
+      },
+      signal: abort.signal,
+      firstWaitMs: 200,
+      longestWaitMs: 200,
+      onError: (error) => {
         if (!isOutage(error)) throw error
-        await sleep(200, undefined, { signal: stop.signal }).catch(() => undefined)
-      }
-    }
-    return false
+      },
+    })
+    return answer === true
   }
 
-  return {
-    get isCommitted() {
-      return isCommitted
-    },
-    async run(work) {
-      if (isOpened) throw new Error('tx() was called twice in one attempt: put all writes of the task into one')
-      isOpened = true
-      for (let tries = 1; ; tries++) {
-        let value: { result: Awaited<ReturnType<typeof work>> } | undefined
-        try {
-          const result = await once(async (tx) => {
-            const made = await work(tx)
-            value = { result: made }
-            return made
-          })
-          isCommitted = true
-          return result
-        } catch (error) {
-          if (isConflict(error) && tries < CONFLICT_TRIES) {
-            await sleep(10 * tries * (1 + Math.random()), undefined, { signal: stop.signal })
-            continue
-          }
-          if (!isOutage(error)) throw error
-          if (value && (await didCommit())) {
-            isCommitted = true
-            return value.result
-          }
-          throw new OurOutage(`the database went away: ${(error as Error).message}`, { cause: error })
-        }
-      }
-    },
+  #success(result: string): Settlement {
+    const { id, attempt, name, client } = this.#options.task
+    return { id, attempt, name, client, next: 'SUCCESS', result }
   }
 }
 

@@ -1,6 +1,6 @@
 /** The consumer role: leases, subscriptions and handlers. It serves only its metrics and health. */
 import { topologyOf } from '../broker/topology.ts'
-import { createConsumer } from '../consumer/consumer.ts'
+import { Consumer } from '../consumer/consumer.ts'
 import { createWatchdog } from '../consumer/watchdog.ts'
 import { VERSION } from '../runtime/build-info.ts'
 import type { Config } from '../runtime/config.ts'
@@ -47,7 +47,7 @@ export async function buildConsumer(config: Config, types: TaskTypes, log: Log):
     queryTimeoutMs: 0,
   })
   const rungs = rungsOf(contracts, config.retryLadderMs)
-  const consumer = createConsumer({
+  const consumer = new Consumer({
     name,
     version: VERSION,
     amqpUrl: config.amqpUrl,

@@ -4,7 +4,7 @@ import { type HandlerContext, handlerOf } from 'nightshift-tasks'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { trialEcho } from '../../packs/trial/src/contract.ts'
 import { topologyOf } from '../../src/broker/topology.ts'
-import { createConsumer } from '../../src/consumer/consumer.ts'
+import { Consumer } from '../../src/consumer/consumer.ts'
 import { rungsOf } from '../../src/roles/rungs.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
@@ -30,7 +30,7 @@ async function startConsumer(handle: (context: HandlerContext<unknown>) => unkno
   const open = (name: string) => openDb({ url: nightshift.databaseUrl, poolSize: 2, name, log: silentLog })
   const [db, leaseDb, effectsDb] = [open('claims'), open('lease'), open('effects')]
   const ladderMs = [1_000, 2_000]
-  const consumer = createConsumer({
+  const consumer = new Consumer({
     ...{ name: 'in this process', version: 'test', amqpUrl: nightshift.amqpUrl, log: silentLog },
     ...{ db, leaseDb, effectsDb, ladderMs, leaseSeconds: 3, drainGraceSeconds: 1 },
     topology: topologyOf(['trial'], rungsOf(PACKS.contracts, ladderMs)),

@@ -26,8 +26,8 @@ function watched<Result>(result: Result) {
 test.each([
   ['accept', [TASK], (work) => OFF.accept(TASK, work)],
   ['publish', ['sent'], (work) => OFF.publish('sent', never, work)],
-  ['deliver', [{ origin: undefined }, 'wake-up'], (work) => OFF.deliver({ origin: undefined }, 'wake-up', work)],
-  ['attempt', [{ ...TASK, attempt: 2 }], (work) => OFF.attempt({ ...TASK, attempt: 2 }, work)],
+  ['deliver', ['wake-up'], (work) => OFF.deliver(undefined, 'wake-up', work)],
+  ['attempt', ['claimed'], (work) => OFF.attempt({ ...TASK, attempt: 2 }, 'claimed', work)],
   ['step', ['one'], (work) => OFF.step('settle', 'one', work)],
   ['batch', [['a', 'b']], (work) => OFF.batch('claim', [], ['a', 'b'], work)],
   ['apart', [], (work) => OFF.apart(work)],

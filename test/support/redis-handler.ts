@@ -11,5 +11,5 @@ for (const handler of handlers.filter(({ contract }) => contract.name === 'trial
     redis.disconnect()
     return tx(async ({ query }) => (await query<{ two: number }>('select 1 + 1 as two')).rows[0])
   }
-  Object.assign(handler, { handle: calling })
+  Object.assign(handler, { handle: calling, contract: { ...handler.contract, effects: 'external' } })
 }

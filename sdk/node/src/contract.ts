@@ -18,7 +18,7 @@ export interface ContractInput<Schema extends z.ZodType> {
   readonly ladder?: readonly string[]
   /** How long one attempt may take before it ends as failed, such as `30s`; default 5m. */
   readonly deadline?: string
-  /** What the handler changes: `database` only through its transaction, `external` elsewhere too, or `none`. */
+  /** What the handler changes: `database` only through its transaction, `external` elsewhere too, or `none`: no `tx` then. */
   readonly effects: 'none' | 'database' | 'external'
   /** Derives an idempotency key from the payload; used when the client sends no `Idempotency-Key`. */
   readonly idempotencyKey?: (payload: z.output<Schema>) => string

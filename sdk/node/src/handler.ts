@@ -48,7 +48,8 @@ export interface HandlerContext<Payload> {
    * the end of the task commit together, or none of it does. Once per attempt; nothing later in the handler changes
    * the outcome. `work` may run again after a deadlock or serialization failure, so it must do nothing but `tx`.
    *
-   * @throws Aborted when the attempt is no longer this consumer's, and whatever `work` throws
+   * @throws NonRetryable when the contract says `effects: 'none'`; Aborted when the attempt is no longer this consumer's;
+   *   and whatever `work` throws
    */
   tx<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
 }

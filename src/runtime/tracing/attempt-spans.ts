@@ -46,21 +46,20 @@ export function createAttemptSpans(tracer: Tracer, ids: Ids): AttemptSpans {
       })
     },
     received: (message, queue, describe) => describe(message, queue),
-    deliver(delivery, wakeUp, work) {
-      const { origin } = delivery
-      if (!origin) return work(delivery, wakeUp)
+    deliver(origin, given, work) {
+      if (!origin) return work(given)
       const stored = storedContext(origin.traceparent, origin.tracestate)
       const delivered: Delivered = { origin, at: Date.now() }
       const base = stored ? trace.setSpanContext(ROOT_CONTEXT, stored) : ROOT_CONTEXT
-      return context.with(base.setValue(DELIVERY, delivered), work, undefined, delivery, wakeUp)
+      return context.with(base.setValue(DELIVERY, delivered), work, undefined, given)
     },
-    attempt(task, work) {
+    attempt(task, given, work) {
       const delivered = context.active().getValue(DELIVERY) as Delivered | undefined
       const stored = storedContext(task.traceparent, delivered?.origin.tracestate)
-      if (!stored || !isSampled(stored)) return work(task)
+      if (!stored || !isSampled(stored)) return work(given)
       const parent = task.attempt === 1 ? trace.setSpanContext(ROOT_CONTEXT, stored) : ROOT_CONTEXT
       const span = startAttempt(tracer, ids, { task, stored, delivered, parent })
-      return within(span, parent, () => work(task))
+      return within(span, parent, () => work(given))
     },
     ended({ next, error, fingerprint }) {
       const span = trace.getActiveSpan()

@@ -69,15 +69,16 @@ export interface AttemptSpans {
     describe: (message: Message, queue: string) => TracedDelivery,
   ): TracedDelivery | undefined
   /** Handles a delivery: what is done before the task is claimed belongs to the context that the message brings. */
-  deliver<Delivery extends { readonly origin: TracedDelivery | undefined }, WakeUp, Result>(
-    delivery: Delivery,
-    wakeUp: WakeUp,
-    work: (delivery: Delivery, wakeUp: WakeUp) => Promise<Result>,
+  deliver<Given, Result>(
+    delivery: TracedDelivery | undefined,
+    given: Given,
+    work: (given: Given) => Promise<Result>,
   ): Promise<Result>
   /** Runs a claimed attempt, inside `deliver`. Its span, and that of its claim, begin when the delivery came. */
-  attempt<Task extends TracedTask & { readonly attempt: number }, Result>(
-    task: Task,
-    work: (task: Task) => Promise<Result>,
+  attempt<Given, Result>(
+    task: TracedTask & { readonly attempt: number },
+    given: Given,
+    work: (given: Given) => Promise<Result>,
   ): Promise<Result>
   /** Says on the attempt's span how it ended. */
   ended(end: TracedEnd): void

@@ -2,44 +2,44 @@
 
 import { Aborted } from 'nightshift-tasks'
 import { expect, test } from 'vitest'
-import { createStop } from '../../src/consumer/stop.ts'
+import { Abort } from '../../src/consumer/abort.ts'
 
 const CANCELLED = new Aborted('cancelled')
 
 test('a signal that was asked for aborts with the reason, and the wait for it ends', async () => {
-  const stop = createStop()
-  const { signal, told } = stop
+  const abort = new Abort()
+  const { signal, told } = abort
 
-  stop.tell(CANCELLED)
+  abort.tell(CANCELLED)
 
   expect(signal.reason).toBe(CANCELLED)
   await expect(told).rejects.toBe(CANCELLED)
 })
 
 test('a signal that is asked for too late has aborted already, and so has the wait', async () => {
-  const stop = createStop()
-  stop.tell(CANCELLED)
+  const abort = new Abort()
+  abort.tell(CANCELLED)
 
-  expect(stop.signal.reason).toBe(CANCELLED)
-  await expect(stop.told).rejects.toBe(CANCELLED)
+  expect(abort.signal.reason).toBe(CANCELLED)
+  await expect(abort.told).rejects.toBe(CANCELLED)
 })
 
 test('only the first reason counts', () => {
-  const stop = createStop()
-  stop.tell(CANCELLED)
+  const abort = new Abort()
+  abort.tell(CANCELLED)
 
-  stop.tell(new Aborted('deadline'))
-  stop.over()
+  abort.tell(new Aborted('deadline'))
+  abort.over()
 
-  expect(stop.reason).toBe(CANCELLED)
-  expect(stop.signal.reason).toBe(CANCELLED)
+  expect(abort.reason).toBe(CANCELLED)
+  expect(abort.signal.reason).toBe(CANCELLED)
 })
 
 test('the end of an attempt stops what it left running, and is no reason for it to have failed', async () => {
-  const stop = createStop()
-  const { signal, told } = stop
+  const abort = new Abort()
+  const { signal, told } = abort
 
-  stop.over()
+  abort.over()
 
   expect(signal.aborted).toBe(true)
   expect(await Promise.race([told, Promise.resolve('nothing was told')])).toBe('nothing was told')
