@@ -85,7 +85,7 @@ test.for(WAYS)('a task %s is written as it was given, with its outbox row', asyn
   const waits = { queue: 'other', status: 'PENDING', attempt: 0, failures: 0, crashes: 0, holder: null }
   expect(stored.unfinished).toMatchObject([{ ...waits, due_at: at, offered_at: at, expires_at: expires }])
   expect(stored.outbox).toMatchObject([{ attempt: 1, queue: 'other', rung_ms: '0', alone: false, due_at: at }])
-  expect(answer).toEqual({ kind: 'accepted', id: task.id, outboxId: stored.outbox[0]?.['id'], isDue: true })
+  expect(answer).toEqual({ kind: 'accepted', id: task.id, outboxId: stored.outbox[0]?.id, isDue: true })
 })
 
 test.for(WAYS)('tasks %s are written by one transaction', async ([, keysOf]) => {

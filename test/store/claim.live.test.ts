@@ -65,7 +65,7 @@ test('what is claimed comes back with what its handler needs, and runs by the ta
   })
   const stand = await standOf(id)
   expect(stand).toMatchObject({ status: 'RUNNING', attempt: 1, holder: consumer, published_at: new Date(publishedAt) })
-  expect(Number(stand?.['deadline_at']) - Number(stand?.['started_at'])).toBe(1_500)
+  expect(Number(stand?.deadline_at) - Number(stand?.started_at)).toBe(1_500)
 })
 
 test('the same attempt asked for again by its holder is given again, and its deadline stays', async () => {

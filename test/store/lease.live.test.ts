@@ -70,8 +70,8 @@ test('a life begins with a full lease, and its id is used once', async () => {
     ...{ name: 'consumer-a', version: '1.2.3', tasks: life.tasks, queues: { trial: 4, other: 2 } },
     ...{ ended_at: null, ended_because: null },
   })
-  expect(begun['leftSeconds']).toBeGreaterThan(50)
-  expect(begun['leftSeconds']).toBeLessThanOrEqual(60)
+  expect(begun.leftSeconds).toBeGreaterThan(50)
+  expect(begun.leftSeconds).toBeLessThanOrEqual(60)
   const repeated = await beginLife(db, life).catch((error: unknown) => error)
   expect(sqlState(repeated)).toBe('23505')
 })
@@ -91,8 +91,8 @@ test('a renewal gives a full lease again, and keeps what was begun and what runs
     running: { trial: 2, other: 1 },
     running_since: since,
   })
-  expect(renewed['leftSeconds']).toBeGreaterThan(50)
-  expect(renewed['leftSeconds']).toBeLessThanOrEqual(60)
+  expect(renewed.leftSeconds).toBeGreaterThan(50)
+  expect(renewed.leftSeconds).toBeLessThanOrEqual(60)
 })
 
 test('a renewal with nothing in hand says that nothing runs', async () => {
