@@ -7,6 +7,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listen } from '../runtime/listen.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { SECURITY_HEADERS } from './answer.ts'
@@ -84,10 +85,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       if (server) return
       if (config.auth === 'off') log.warn({}, 'authentication is off: everybody may do everything')
       const made = make()
-      await new Promise<void>((resolve, reject) => {
-        made.once('error', reject)
-        made.listen(config.httpPort, config.httpHost, () => resolve())
-      })
+      await listen(made, { host: config.httpHost, port: config.httpPort, setting: 'NIGHTSHIFT_HTTP_PORT' })
       server = made
       log.info({ host: config.httpHost, port: this.port }, 'the api listens')
     },

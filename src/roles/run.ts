@@ -29,7 +29,13 @@ export async function runRole(role: Role, config: Config, log: Log): Promise<num
       findings: parts.flatMap(({ findings = [] }) => findings),
     }
   }
-  const metricsServer = createMetricsServer(config.httpHost, config.metricsPort, ready, api?.pages)
+  const metricsServer = createMetricsServer({
+    host: config.httpHost,
+    port: config.metricsPort,
+    ready,
+    pages: api?.pages,
+    log,
+  })
   const announce: Service = {
     name: 'announcement',
     start: async () => {

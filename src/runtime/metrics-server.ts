@@ -2,6 +2,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exposition } from './instruments.ts'
+import { listen, listenOrMove } from './listen.ts'
+import type { Log } from './log.ts'
 import type { Service } from './service.ts'
 
 export interface Readiness {
@@ -27,16 +29,22 @@ export interface PageAnswer {
 /** Answers one path of the metrics port; must not throw. */
 export type Page = (query: URLSearchParams) => Promise<PageAnswer>
 
-/**
- * Serves the registry, the process's own health, and the role's own pages by path. `ready` must not throw and should
- * answer within a second.
- */
-export function createMetricsServer(
-  host: string,
-  port: number,
-  ready: () => Promise<Readiness>,
-  pages: ReadonlyMap<string, Page> = new Map(),
-): MetricsServer {
+export interface MetricsServerOptions {
+  readonly host: string
+  /** Undefined for the usual one, or a free one when that is taken. */
+  readonly port: number | undefined
+  /** Must not throw, and should answer within a second. */
+  readonly ready: () => Promise<Readiness>
+  /** The role's own pages, by path. */
+  readonly pages?: ReadonlyMap<string, Page> | undefined
+  readonly log: Log
+}
+
+const USUAL_PORT = 9_090
+
+/** Serves the registry, the process's own health, and the role's own pages. */
+export function createMetricsServer(options: MetricsServerOptions): MetricsServer {
+  const { host, port, ready, pages = new Map<string, Page>(), log } = options
   let server: Server | undefined
 
   async function answer(target: string, accept: string | undefined): Promise<PageAnswer> {
@@ -58,7 +66,7 @@ export function createMetricsServer(
   return {
     name: 'metrics server',
     get port() {
-      return (server?.address() as AddressInfo | null)?.port ?? port
+      return (server?.address() as AddressInfo | null)?.port ?? port ?? USUAL_PORT
     },
     async start() {
       if (server) return
@@ -68,10 +76,11 @@ export function createMetricsServer(
           () => response.writeHead(500).end(),
         )
       })
-      await new Promise<void>((resolve, reject) => {
-        made.once('error', reject)
-        made.listen(port, host, () => resolve())
-      })
+      const place = { host, port: port ?? USUAL_PORT, setting: 'NIGHTSHIFT_METRICS_PORT' }
+      if (port !== undefined) await listen(made, place)
+      else if (await listenOrMove(made, place)) {
+        log.warn({ taken: USUAL_PORT }, 'the usual metrics port is taken, another is used: see the line ready')
+      }
       server = made
     },
     async stop() {

@@ -52,10 +52,10 @@ export const SETTINGS = {
   },
   metricsPort: {
     name: 'NIGHTSHIFT_METRICS_PORT',
-    fallback: '9090',
+    fallback: '',
     bounds: '0-65535',
-    says: 'The port of /metrics, and of the health checks of a consumer; 0 takes a free one and logs it.',
-    parse: wholeNumber(0, 65_535),
+    says: 'The port of /metrics, and of the health checks of a consumer. Not set: 9090, or a free one when that is taken, as for a second consumer on one machine; 0 takes a free one. The line `ready` in the log names it.',
+    parse: optional(wholeNumber(0, 65_535)),
   },
   auth: {
     name: 'NIGHTSHIFT_AUTH',

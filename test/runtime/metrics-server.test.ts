@@ -1,10 +1,16 @@
 // Promise: nothing that is asked of the metrics port, which needs no key, can end its process or keep it from answering.
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import { silentLog } from '../../src/runtime/log.ts'
 import { createMetricsServer } from '../../src/runtime/metrics-server.ts'
 
 async function aServer(): Promise<number> {
-  const server = createMetricsServer('127.0.0.1', 0, async () => ({ ready: true, checks: {} }))
+  const server = createMetricsServer({
+    host: '127.0.0.1',
+    port: 0,
+    ready: async () => ({ ready: true, checks: {} }),
+    log: silentLog,
+  })
   await server.start()
   onTestFinished(() => server.stop())
   return server.port
