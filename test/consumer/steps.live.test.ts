@@ -56,6 +56,26 @@ test.each(['claim', 'settle'])(
   },
 )
 
+test.each(['claim', 'settle'])(
+  'a %s that never arrives is asked for again, and the handler runs once',
+  async (step) => {
+    let calls = 0
+    const { proxy, submit, deliver, sql } = await someSteps({ handle: () => ++calls })
+    const held = proxy.holdRequest(execution(step))
+    const id = await submit()
+
+    const delivered = deliver({ id })
+    await held.reached
+    proxy.reset()
+    held.release()
+    await delivered.done
+
+    expect(delivered.answer).toBe('ack')
+    expect(calls).toBe(1)
+    expect(await sql(ENDS, [id])).toEqual(ONCE)
+  },
+)
+
 test('a second copy of a message waits for the first to end, and begins nothing', async () => {
   const { begun, handle, letGo } = aHeldHandler()
   const { submit, deliver } = await someSteps({ handle })
@@ -73,16 +93,28 @@ test('a second copy of a message waits for the first to end, and begins nothing'
 
 test('an attempt that must run alone waits for the others, and those that come after it wait for it', async () => {
   const { begun, handle, letGo } = aHeldHandler()
-  const { steps, submit, deliver } = await someSteps({ handle })
+  const { steps, proxy, submit, deliver } = await someSteps({ handle })
   const [first, alone, last] = [await submit(), await submit(), await submit()]
-
   deliver({ id: first })
   await until('the first to run', () => begun.length === 1)
+  const asked: string[] = []
+  for (const id of [alone, last]) {
+    const held = proxy.holdRequest(execution('claim', id))
+    void held.reached.then(() => {
+      asked.push(id)
+      held.release()
+    })
+  }
+
   deliver({ id: alone, alone: true })
   deliver({ id: last })
+  // What comes after them and needs no turn has been to the database and back.
+  await deliver({ id: last }, { body: Buffer.from('nonsense') }).done
+  expect(asked).toEqual([])
   letGo()
   await steps.idle()
 
+  expect(asked).toEqual([alone, last])
   expect(begun).toEqual([first, alone, last])
 })
 
@@ -123,11 +155,14 @@ test('at the end of a drain what was claimed is acknowledged, and what was not g
 
 test('a drain stops asking for a claim that is not answered, and gives the delivery back', async () => {
   const { draining, proxy, submit, deliver, sql } = await someSteps({ handle: () => 'done' })
+  const claim = proxy.holdRequest(execution('claim'))
   const id = await submit()
-  proxy.refuse()
-
   const delivered = deliver({ id })
+  await claim.reached
+
   draining.abort(new Aborted('drain'))
+  proxy.refuse()
+  claim.release()
   await delivered.done
 
   expect(delivered.answer).toBe('requeue')
