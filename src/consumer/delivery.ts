@@ -1,5 +1,4 @@
 /** The first step: a delivery is decoded. What cannot be attempted here is set aside. */
-
 import { decodeWakeUp } from '../core/message.ts'
 import type { Handlers } from '../core/task-types.ts'
 import type { Log } from '../runtime/log.ts'

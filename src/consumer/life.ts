@@ -137,8 +137,8 @@ export class ConsumerLife {
     const { db, leaseSeconds } = this.#options
     // Counted from before the question was sent.
     const asked = performance.now()
-    const held = [...this.#inFlight.values()].map(({ task }) => ({ id: task.id, attempt: task.attempt }))
-    const { isAlive, lost } = await renewLease(db, this.id, leaseSeconds, held, Object.fromEntries(this.#begun))
+    const inFlight = [...this.#inFlight.values()].map(({ task }) => ({ id: task.id, attempt: task.attempt }))
+    const { isAlive, lost } = await renewLease(db, this.id, leaseSeconds, inFlight, Object.fromEntries(this.#begun))
     if (!isAlive) return this.#lose('it had run out')
     this.#aliveUntil = asked + this.#leaseMs
     for (const id of lost) this.#inFlight.get(id)?.abort.tell(new Aborted('cancelled'))

@@ -2,7 +2,6 @@
  * The fifth step: what came of the attempt is written. It is settled until answered: a lost answer is asked about, never
  * turned into a failure.
  */
-
 import { durationLabel } from '../broker/topology.ts'
 import { isDataFault } from '../core/database-errors.ts'
 import { type Batcher, createBatcher } from '../runtime/batch.ts'

@@ -29,7 +29,7 @@ export async function beginLife(db: Queryable, life: Life): Promise<void> {
   await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds, life.tasks])
 }
 
-/** $1 the life, $2 seconds of a lease, $3 what it has in hand, $4 what it has begun. */
+/** $1 the life, $2 seconds of a lease, $3 what it has in flight, $4 what it has begun. */
 const RENEW = statement({
   name: 'renew_lease',
   text: `
@@ -51,7 +51,7 @@ const RENEW = statement({
 })
 
 /**
- * Renews the lease, tells how many attempts this life has begun by queue, notes which of those in hand run by the table,
+ * Renews the lease, tells how many attempts this life has begun by queue, notes which of those in flight run by the table,
  * and says which are no longer this consumer's (cancelled, or taken back). An attempt whose settle is under way may be
  * named too.
  */
@@ -59,9 +59,9 @@ export async function renewLease(
   db: Queryable,
   id: string,
   leaseSeconds: number,
-  inHand: readonly { readonly id: string; readonly attempt: number }[],
+  inFlight: readonly { readonly id: string; readonly attempt: number }[],
   begun: Readonly<Record<string, number>>,
 ): Promise<{ isAlive: boolean; lost: string[] }> {
-  const rows = await db.query(RENEW, [id, leaseSeconds, JSON.stringify(inHand), JSON.stringify(begun)])
+  const rows = await db.query(RENEW, [id, leaseSeconds, JSON.stringify(inFlight), JSON.stringify(begun)])
   return rows[0] as { isAlive: boolean; lost: string[] }
 }
