@@ -1,8 +1,8 @@
 /** What only RabbitMQ's management API tells: policies, counts, consumer timeouts, the clock. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Management, QueueFacts } from '../broker/management.ts'
 import { type Topology, workQueue } from '../broker/topology.ts'
 import type { Contracts } from '../core/task-types.ts'
+import { pause } from '../runtime/wait.ts'
 import { CHECKS } from './checks.ts'
 import { judgeClock } from './clock.ts'
 import { type Finding, notChecked, ok, problem } from './finding.ts'
@@ -47,7 +47,7 @@ export async function queuesWithPolicies(management: Management, { queues }: Top
     const facts = await management.queues()
     const isShown = facts.every((queue) => !ours.has(queue.name) || queue.effective_policy_definition !== undefined)
     if (isShown || performance.now() > until) return facts
-    await sleep(1_000)
+    await pause(1_000)
   }
 }
 

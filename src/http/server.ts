@@ -6,10 +6,10 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { listen } from '../runtime/listen.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
+import { pause } from '../runtime/wait.ts'
 import { SECURITY_HEADERS } from './answer.ts'
 import { authenticateByKey, authenticateNobody, type FindCaller } from './auth.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -94,7 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       server = undefined
       if (!closing) return
       // Answers now say `Connection: close`; clients that heed it leave before their idle connections are cut.
-      await sleep(lingerMs)
+      await pause(lingerMs)
       const closed = new Promise((resolve) => closing.close(resolve))
       dispatcher.endWaits()
       await dispatcher.idle(LONGEST_FINISH_MS)

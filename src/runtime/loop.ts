@@ -1,7 +1,7 @@
 /** Does a step, waits, and does it again, until stopped. A step that throws is logged and repeated after the wait. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.ts'
 import type { Service } from './service.ts'
+import { pause } from './wait.ts'
 
 export interface Loop extends Service {
   /** Begins the next step now, if the loop is waiting. */
@@ -33,7 +33,7 @@ export function createLoop({ name, everyMs, log, step }: LoopOptions): Loop {
       if (again) continue
       waiting = new AbortController()
       const wakeOrStop = AbortSignal.any([waiting.signal, stopping.signal])
-      await sleep(everyMs * (0.9 + Math.random() * 0.2), undefined, { signal: wakeOrStop }).catch(() => undefined)
+      await pause(everyMs * (0.9 + Math.random() * 0.2), wakeOrStop)
       waiting = undefined
     }
   }

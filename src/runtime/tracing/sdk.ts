@@ -2,13 +2,13 @@
  * Starts OpenTelemetry, configured by its standard OTEL_… variables; loaded only when an endpoint is set. Spans leave in
  * the background: a collector that is away or slow costs spans and nothing else.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { register } from 'import-in-the-middle/register-hooks.mjs'
 import { VERSION } from '../build-info.ts'
 import type { Log } from '../log.ts'
+import { settledWithin } from '../wait.ts'
 import type { Tracing } from './contract.ts'
 import { createIds } from './ids.ts'
 import { instrumentationsOf, modulesOf } from './instrumentations.ts'
@@ -47,8 +47,7 @@ export async function startSdk(role: string, log: Log): Promise<Tracing> {
   return {
     ...createSpans(ids),
     async stop() {
-      const sent = sdk.shutdown().catch(() => undefined)
-      await Promise.race([sent, sleep(LONGEST_STOP_MS, undefined, { ref: false })])
+      await settledWithin(LONGEST_STOP_MS, sdk.shutdown())
     },
   }
 }
