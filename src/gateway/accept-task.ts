@@ -17,26 +17,32 @@ export interface AcceptedTask {
   readonly isReplayed: boolean
 }
 
-/** A frozen PostgreSQL answers nothing: after this long the client is told, whatever stands in line before it. */
-const LONGEST_COMMIT_MS = 5_000
-const LONGEST_CONFIRM_MS = 2_000
+/** How long a client waits, in milliseconds. */
+export interface Waits {
+  /** For the commit: a frozen PostgreSQL answers nothing, and the client is told, whatever stands in line before it. */
+  readonly commitMs: number
+  /** For the confirm of the broker, in accept mode `confirmed`. */
+  readonly confirmMs: number
+}
+
+const WAITS: Waits = { commitMs: 5_000, confirmMs: 2_000 }
 
 export interface AcceptTaskOptions {
   readonly groupCommit: GroupCommit
   readonly acceptMode: 'durable' | 'confirmed'
   readonly admission: Admission
   readonly rules: SubmissionRules
-  /** How long a client waits for the commit; default 5 s. */
-  readonly longestCommitMs?: number
+  /** Default: 5 s for the commit, 2 s for the confirm. */
+  readonly waits?: Partial<Waits>
 }
 
 export class AcceptTask {
   readonly #options: AcceptTaskOptions
-  readonly #longestCommitMs: number
+  readonly #waits: Waits
 
   constructor(options: AcceptTaskOptions) {
     this.#options = options
-    this.#longestCommitMs = options.longestCommitMs ?? LONGEST_COMMIT_MS
+    this.#waits = { ...WAITS, ...options.waits }
   }
 
   /**
@@ -65,12 +71,12 @@ export class AcceptTask {
       ...(accepted.kind === 'accepted' ? estimateOf(task.standing, accepted.isDue) : {}),
     }
     if (this.#options.acceptMode === 'durable') return { task, body, isReplayed }
-    return { task, body: { ...body, confirmed: await confirmedInTime(confirmed) }, isReplayed }
+    return { task, body: { ...body, confirmed: await confirmedWithin(this.#waits.confirmMs, confirmed) }, isReplayed }
   }
 
   async #committed(task: NewTask): Promise<Committed> {
     try {
-      return await within(this.#longestCommitMs, this.#options.groupCommit.commit(task), notInTime)
+      return await within(this.#waits.commitMs, this.#options.groupCommit.commit(task), notInTime)
     } catch (error) {
       // Everything PostgreSQL refuses should have been refused before; what was not is still the fault of the input.
       if (isDataFault(error))
@@ -88,7 +94,7 @@ const notInTime = (): Problem =>
   )
 
 /** Tells whether the broker confirmed in time; without the promise the sweep will publish it, later than that. */
-async function confirmedInTime(confirmed: Promise<boolean> | undefined): Promise<boolean> {
+async function confirmedWithin(ms: number, confirmed: Promise<boolean> | undefined): Promise<boolean> {
   if (!confirmed) return false
-  return within(LONGEST_CONFIRM_MS, confirmed, () => new Error('not confirmed in time')).catch(() => false)
+  return within(ms, confirmed, () => new Error('not confirmed in time')).catch(() => false)
 }

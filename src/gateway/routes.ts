@@ -3,7 +3,7 @@ import type { PackRoute } from 'nightshift-tasks'
 import type { TaskReader } from '../http/prefer.ts'
 import type { Route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
-import { AcceptTask } from './accept-task.ts'
+import { AcceptTask, type Waits } from './accept-task.ts'
 import type { Admission } from './admit.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { createRetryAndCancelRoutes } from './retry-and-cancel.ts'
@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly acceptMode: 'durable' | 'confirmed'
   readonly admission: Admission
   readonly reader: TaskReader
+  /** How long clients wait, where that is not as usual. */
+  readonly waits?: Partial<Waits>
 }
 
 /** Makes the routes. */

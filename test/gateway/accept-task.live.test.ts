@@ -57,11 +57,11 @@ async function start() {
 }
 
 /** Submits `trial.echo` as a route does. */
-function submitter(groupCommit: GroupCommit, longestCommitMs = 5_000) {
+function submitter(groupCommit: GroupCommit, commitMs = 5_000) {
   const tasks = new AcceptTask({
     groupCommit,
     acceptMode: 'durable',
-    longestCommitMs,
+    waits: { commitMs },
     rules: { contracts: PACKS.contracts, queues: new Set(['trial']), newId: v7, taskRetentionMs: 86_400_000 },
     admission: {
       admit: ({ queue }) => ({

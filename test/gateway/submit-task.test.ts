@@ -186,7 +186,7 @@ describe('a repeated request', () => {
 })
 
 describe('when the answer does not come by itself', () => {
-  test('confirmed mode waits two seconds for the broker and says whether it confirmed', async () => {
+  test('confirmed mode waits for the broker for a while and says whether it confirmed', async () => {
     const fake = aGroupCommit()
     const confirmations = [Promise.resolve(true), new Promise<boolean>(() => undefined), undefined]
     const groupCommit = {
@@ -195,27 +195,23 @@ describe('when the answer does not come by itself', () => {
         return { ...(await fake.commit(...given)), ...(confirmed ? { confirmed } : {}) }
       },
     }
-    const api = await anApi({ groupCommit, acceptMode: 'confirmed' })
+    const api = await anApi({ groupCommit, acceptMode: 'confirmed', waits: { confirmMs: 50 } })
 
-    const begun = performance.now()
     const answers = [await api.post(TASKS, task), await api.post(TASKS, task), await api.post(TASKS, task)]
 
-    expect(performance.now() - begun).toBeGreaterThan(1_900)
-    expect(performance.now() - begun).toBeLessThan(4_000)
     expect(
       await Promise.all(answers.map(async (answer) => ((await answer.json()) as { confirmed: boolean }).confirmed)),
     ).toEqual([true, false, false])
   })
 
-  test('a database that never answers makes a 503 within six seconds', async () => {
-    const api = await anApi({ groupCommit: { commit: () => new Promise(() => undefined) } })
+  test('a database that never answers makes a 503 after a while', async () => {
+    const waits = { commitMs: 50 }
+    const api = await anApi({ groupCommit: { commit: () => new Promise(() => undefined) }, waits })
 
-    const begun = performance.now()
     const answer = await api.post(TASKS, task)
 
     expect(answer.status).toBe(503)
     expect(answer.headers.get('retry-after')).toBe('2')
-    expect(performance.now() - begun).toBeLessThan(6_000)
   })
 
   test('a row that only the database refuses is still the fault of the input, not ours', async () => {

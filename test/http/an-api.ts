@@ -7,6 +7,7 @@ import { withDocs } from '../../src/api-docs/docs.ts'
 import type { Caller } from '../../src/core/caller.ts'
 import type { NewTask } from '../../src/core/new-task.ts'
 import { type Contracts, keyedTasksOf } from '../../src/core/task-types.ts'
+import type { Waits } from '../../src/gateway/accept-task.ts'
 import type { Admission } from '../../src/gateway/admit.ts'
 import type { GroupCommit } from '../../src/gateway/group-commit.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
@@ -31,6 +32,7 @@ export interface ApiOptions {
   readonly newId?: () => string
   readonly admit?: Admission['admit']
   readonly acceptMode?: 'durable' | 'confirmed'
+  readonly waits?: Partial<Waits>
   readonly broker?: () => { connected: boolean; detail: string }
   readonly extraRoutes?: readonly Route[]
   readonly limits?: HttpServerOptions['limits']
@@ -84,6 +86,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
         acceptMode,
         admission: { admit },
         reader,
+        ...(options.waits ? { waits: options.waits } : {}),
       }),
       ...createStatusRoutes({
         db,
