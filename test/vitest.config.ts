@@ -44,7 +44,7 @@ export default defineConfig({
         exclude: [LIVE],
         testTimeout: 60_000,
         maxWorkers: 2,
-        sequence: { groupOrder: 0 },
+        sequence: { groupOrder: 1 },
       }),
       project({
         name: 'live',
@@ -52,9 +52,9 @@ export default defineConfig({
         exclude: [LONG],
         ...onServers,
         maxWorkers: LIVE_RUNS,
-        sequence: { groupOrder: 1 },
+        sequence: { groupOrder: 2 },
       }),
-      project({ name: 'long', include: [LONG], ...onServers, maxWorkers: 1, sequence: { groupOrder: 2 } }),
+      project({ name: 'long', include: [LONG], ...onServers, maxWorkers: 1, sequence: { groupOrder: 3 } }),
     ],
   },
 })
