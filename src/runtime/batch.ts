@@ -19,7 +19,9 @@ export interface BatchOptions<Item, Result> {
   readonly maxInFlight: number
   /** Under load a batch waits for company; without it none does. */
   readonly linger?: Linger
-  /** Two items that share a key never stand in the same batch. */
+  /**
+   * Of two items that share a key the second waits until the batch of the first has ended: the first one counts, always.
+   */
   readonly keysOf?: (item: Item) => readonly string[]
   /** Tells whether a failed batch is worth repeating item by item: true when one item's data may be the cause. */
   readonly isItemFault?: (error: unknown) => boolean
@@ -58,11 +60,15 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
   let lastSize = 0
   /** Since when the queue is not empty, by the monotonic clock. */
   let oldestAt = 0
+  /** Of the batches under way. */
+  const keys = new Set<string>()
 
+  /** Takes the next batch; empty when all that waits is held back by its keys. */
   function take(): Waiting<Item, Result>[] {
     const batch: Waiting<Item, Result>[] = []
     const held: Waiting<Item, Result>[] = []
-    const keys = new Set<string>()
+    // Of what is held too, so that a third does not overtake the second.
+    const heldKeys = new Set<string>()
     let bytes = 0
     while (queue.length > 0 && batch.length < options.maxItems) {
       const next = queue[0] as Waiting<Item, Result>
@@ -70,8 +76,9 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
       if (batch.length > 0 && options.maxBytes !== undefined && bytes + size > options.maxBytes) break
       queue.shift()
       const own = options.keysOf?.(next.item) ?? []
-      if (own.some((key) => keys.has(key))) {
+      if (own.some((key) => keys.has(key) || heldKeys.has(key))) {
         held.push(next)
+        for (const key of own) heldKeys.add(key)
         continue
       }
       for (const key of own) keys.add(key)
@@ -99,12 +106,14 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
   function flush(): void {
     scheduled = false
     while (inFlight < options.maxInFlight && queue.length > 0 && !waitsForCompany()) {
-      inFlight += 1
       const batch = take()
+      if (batch.length === 0) return
+      inFlight += 1
       lastSize = batch.length
       oldestAt = performance.now()
       void runBatch(batch).finally(() => {
         inFlight -= 1
+        for (const { item } of batch) for (const key of options.keysOf?.(item) ?? []) keys.delete(key)
         flush()
       })
     }

@@ -99,10 +99,11 @@ test('a broker that falls silent is noticed by its heartbeat', async () => {
   await link.start()
   await untilState('ready')
 
-  proxy.blackhole('both')
-  await until('the session to end', async () => sessions[0]?.ended.aborted === true, { withinMs: 15_000 })
+  // Our heartbeats still arrive, so it is not the broker that ends the connection.
+  proxy.blackhole('down')
+  await until('the session to end', async () => sessions[0]?.ended.aborted === true, { withinMs: 25_000 })
 
-  expect(link.trouble).toMatch(/heartbeat|closed|silent|timeout/i)
+  expect(link.trouble).toMatch(/heartbeat/i)
 }, 30_000)
 
 test('a session that cannot be prepared is given up, with the reason, and tried again', async () => {

@@ -105,6 +105,23 @@ test.each(BOUNDS)('a batch holds at most $bound', async ({ options, items, batch
   expect(await results).toEqual(items.map((item) => `${item}!`))
 })
 
+test('an item waits for the batch under way that has its key, and nobody overtakes it; others do not wait', async () => {
+  const { batcher, batches, endNext } = aBatcher({ maxInFlight: 3, keysOf: (item) => [...item] })
+  const all = [batcher.add('k')]
+  await settled()
+
+  all.push(batcher.add('kx'), batcher.add('x'), batcher.add('y'))
+  await settled()
+  expect(batches).toEqual([['k'], ['y']])
+
+  await endNext()
+  expect(batches).toEqual([['k'], ['y'], ['kx']])
+  while (batches.length < 4) await endNext()
+  await endNext()
+  expect(batches[3]).toEqual(['x'])
+  await Promise.all(all)
+})
+
 test('a batch that fails through one item is repeated item by item: only that one is refused', async () => {
   const fault = new Error('bad data')
   const runs: string[][] = []
