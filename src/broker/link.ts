@@ -6,6 +6,7 @@ import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { aborted, pause } from '../runtime/wait.ts'
 import { gatherWrites } from './amqplib-privates.ts'
+import { Backoff } from './backoff.ts'
 import { Connection, type Session } from './session.ts'
 
 export interface Link extends Service {
@@ -26,14 +27,6 @@ export interface LinkOptions {
 const CONNECT_TIMEOUT_MS = 10_000
 const SETUP_TIMEOUT_MS = 30_000
 const HEARTBEAT_SECONDS = 10
-const BACKOFF_MOST_MS = 30_000
-/** A session that lived this long was no failure to connect. */
-const LONG_LIFE_MS = 10_000
-/**
- * The waits double up to 1.7 s when sessions come up and soon end: the broker is there. A message that amqplib cannot
- * decode ends each session it is delivered to, and only after so many deliveries does the broker set it aside.
- */
-const MOST_FAILURES_WHEN_UP = 4
 
 /** Makes a link. `start` does not wait for the broker: whoever needs it looks at `state`. */
 export function createLink(options: LinkOptions): Link {
@@ -78,7 +71,7 @@ class KeptLink implements Link {
 
   async #keep(stopping: AbortSignal): Promise<void> {
     const { name, log } = this.#options
-    let failures = 0
+    const backoff = new Backoff()
     while (!stopping.aborted) {
       this.#state = 'connecting'
       this.#readyAt = undefined
@@ -88,9 +81,7 @@ class KeptLink implements Link {
         this.#trouble = (error as Error).message
       }
       if (stopping.aborted) break
-      failures = failuresAfter(failures, this.#readyAt)
-      // Full jitter keeps replicas from returning together.
-      const waitMs = 100 + Math.random() * Math.min(BACKOFF_MOST_MS, 100 * 2 ** Math.min(failures, 10))
+      const waitMs = backoff.after(this.#readyAt === undefined ? undefined : performance.now() - this.#readyAt)
       log.warn({ link: name, trouble: this.#trouble, wait_ms: Math.round(waitMs) }, 'broker connection is down')
       await pause(waitMs, stopping)
     }
@@ -128,9 +119,9 @@ class KeptLink implements Link {
   async #use(session: Connection): Promise<void> {
     const { name, log, onSession } = this.#options
     await session.whileItLasts(SETUP_TIMEOUT_MS, 'preparing the session', onSession(session))
+    this.#readyAt = performance.now()
     // It may have been blocked meanwhile.
     if (this.#state === 'connecting') this.#becomeReady()
-    this.#readyAt = performance.now()
     log.info({ link: name, generation: session.generation }, 'broker connection is up')
     await aborted(session.ended)
   }
@@ -147,7 +138,9 @@ class KeptLink implements Link {
       log.warn({ link: name, reason }, 'broker blocks publishers')
     })
     model.on('unblocked', () => {
-      this.#becomeReady()
+      // Before it is prepared a session is of no use, blocked or not.
+      if (this.#readyAt === undefined) this.#state = 'connecting'
+      else this.#becomeReady()
       log.info({ link: name }, 'broker takes messages again')
     })
   }
@@ -156,12 +149,6 @@ class KeptLink implements Link {
     this.#state = 'ready'
     this.#trouble = undefined
   }
-}
-
-/** Counts on after another session ended, or none came up (`readyAt` is undefined then). */
-function failuresAfter(failures: number, readyAt: number | undefined): number {
-  if (readyAt === undefined) return failures + 1
-  return performance.now() - readyAt > LONG_LIFE_MS ? 1 : Math.min(failures + 1, MOST_FAILURES_WHEN_UP)
 }
 
 function withHeartbeat(url: string): string {

@@ -5,7 +5,7 @@
  */
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
-import { aborted, settledWithin, within } from '../runtime/wait.ts'
+import { settledWithin, within } from '../runtime/wait.ts'
 import { brokerVersion, cutOff } from './amqplib-privates.ts'
 
 /** The broker did not answer in time; whether it will, nobody knows. */
@@ -71,11 +71,18 @@ export class Connection implements Session {
   }
 
   /** Resolves like `work`, or rejects when it takes too long or the session ends: amqplib may answer neither way. */
-  whileItLasts<Result>(ms: number, what: string, work: Promise<Result>): Promise<Result> {
-    const over = aborted(this.ended).then(() => {
-      throw this.ended.reason
-    })
-    return within(ms, Promise.race([work, over]), () => new NoAnswer(`${what} took longer than ${ms / 1_000} s`))
+  async whileItLasts<Result>(ms: number, what: string, work: Promise<Result>): Promise<Result> {
+    const over = Promise.withResolvers<never>()
+    const end = (): void => over.reject(this.ended.reason)
+    if (this.ended.aborted) end()
+    this.ended.addEventListener('abort', end)
+    try {
+      const late = (): Error => new NoAnswer(`${what} took longer than ${ms / 1_000} s`)
+      return await within(ms, Promise.race([work, over.promise]), late)
+    } finally {
+      // A session may live for weeks, and every call would leave a listener behind.
+      this.ended.removeEventListener('abort', end)
+    }
   }
 
   /** The first reason is the one that counts. */
