@@ -1,12 +1,13 @@
 /**
  * Keeps one connection to the broker, for ever. Each connection that comes up is a new session with channels of its own.
  */
-import { type ChannelModel, connect } from 'amqplib'
+import { type ChannelModel, connect, credentials } from 'amqplib'
 import type { Log } from '../runtime/log.ts'
 import type { Service } from '../runtime/service.ts'
 import { aborted, pause } from '../runtime/wait.ts'
 import { gatherWrites } from './amqplib-privates.ts'
 import { Backoff } from './backoff.ts'
+import { credentialsOf } from './credentials.ts'
 import { Connection, type Session } from './session.ts'
 
 export interface Link extends Service {
@@ -91,8 +92,11 @@ class KeptLink implements Link {
   /** Lives one session from connecting to closing. Rejects when there was none, or it could not be prepared. */
   async #live(stopping: AbortSignal): Promise<void> {
     const { url, name, log } = this.#options
+    const { user, password } = credentialsOf(new URL(url))
     // Without `timeout` a peer that accepts and never speaks hangs connect() for ever.
     const model = await connect(withHeartbeat(url), {
+      // What it reads from the URL by itself it takes for Latin-1.
+      credentials: credentials.plain(user, password),
       timeout: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       noDelay: true,

@@ -1,4 +1,5 @@
 /** Reads RabbitMQ's management API: what cannot be asked over AMQP. https://www.rabbitmq.com/docs/http-api-reference */
+import { credentialsOf } from './credentials.ts'
 
 export interface QueueFacts {
   readonly name: string
@@ -38,9 +39,8 @@ const PATIENCE_MS = 5_000
 export function createManagement(url: string, amqpUrl: string): Management {
   const base = new URL(url)
   const broker = new URL(amqpUrl)
-  const { username, password } = base.username === '' ? broker : base
-  const user = `${decodeURIComponent(username || 'guest')}:${decodeURIComponent(password || 'guest')}`
-  const headers = { authorization: `Basic ${Buffer.from(user).toString('base64')}` }
+  const { user, password } = credentialsOf(base.username === '' ? broker : base)
+  const headers = { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` }
   const vhost = encodeURIComponent(decodeURIComponent(broker.pathname.slice(1)) || '/')
   const root = `${base.protocol}//${base.host}${base.pathname.replace(/\/+(?:api\/*)?$/, '')}/api`
 
