@@ -78,3 +78,33 @@ test('they leave by themselves within the turn', async () => {
 
   expect(sent).toEqual([['ack', 1, true]])
 })
+
+test('those of a later turn leave too', async () => {
+  const { ack, sent } = aChannel(2)
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+  ack(0)
+  await turn()
+  ack(1)
+  await turn()
+
+  expect(sent).toEqual([
+    ['ack', 0, false],
+    ['ack', 1, false],
+  ])
+})
+
+test('a channel that died this moment throws at nobody, and nothing is sent again', () => {
+  const dead = () => {
+    throw new Error('Channel closed')
+  }
+  const acks = new Acks({ ack: dead, nack: dead }, silentLog)
+  const messages = [0, 1, 2].map(() => ({}) as ConsumeMessage)
+  for (const message of messages) acks.delivered(message)
+  for (const index of [0, 2]) acks.ack(messages[index] as ConsumeMessage)
+
+  acks.flush()
+
+  expect(acks.unacked).toBe(1)
+  expect(() => acks.flush()).not.toThrow()
+})

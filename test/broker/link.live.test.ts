@@ -1,131 +1,190 @@
 // Promise: a link keeps one connection: it says why it is not ready, comes back by itself with a new session, ends a session whose
 // broker falls silent, and ends what waits for an answer with the session.
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createLink, type Link } from '../../src/broker/link.ts'
-import type { Session } from '../../src/broker/session.ts'
-import { silentLog } from '../../src/runtime/log.ts'
-import { aVhost, managementOf, type Vhost } from '../support/broker.ts'
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { Socket } from 'node:net'
+import { expect, test, vi } from 'vitest'
+import { managementOf } from '../support/broker.ts'
 import { until } from '../support/until.ts'
+import { aLinkForEachTest } from './a-link.ts'
 
-let vhost: Vhost
-let proxy: FaultProxy
-let link: Link
-let sessions: Session[]
-let prepare: (session: Session) => Promise<void>
-
-beforeEach(async () => {
-  vhost = await aVhost()
-  proxy = await startFaultProxy({ targetPort: Number(new URL(vhost.url).port) })
-  sessions = []
-  prepare = async () => undefined
-  const url = new URL(proxy.url(vhost.url))
-  // The shortest that AMQP has: a silent broker is noticed after two of them.
-  url.searchParams.set('heartbeat', '1')
-  link = createLink({
-    url: url.href,
-    name: 'test',
-    log: silentLog,
-    onSession: (session) => {
-      sessions.push(session)
-      return prepare(session)
-    },
-  })
-})
-afterEach(async () => {
-  proxy.pass()
-  await link.stop()
-  await proxy.stop()
-  await vhost.drop()
-})
-
-const untilState = (state: Link['state']) => until(`the link to be ${state}`, async () => link.state === state)
+const under = aLinkForEachTest()
 
 test('it is ready once its session is prepared, and stopped after a stop', async () => {
   const prepared = Promise.withResolvers<void>()
-  prepare = () => prepared.promise
+  under.prepare = () => prepared.promise
 
-  await link.start()
-  await until('a session', async () => sessions.length === 1)
-  const before = link.state
+  await under.link.start()
+  await until('a session', async () => under.sessions.length === 1)
+  const before = under.link.state
   prepared.resolve()
-  await untilState('ready')
-  await link.stop()
+  await under.untilState('ready')
+  await under.link.stop()
 
   expect(before).toBe('connecting')
-  expect(sessions[0]?.ended.aborted).toBe(true)
-  expect(link.state).toBe('stopped')
+  expect(under.sessions[0]?.ended.aborted).toBe(true)
+  expect(under.link.state).toBe('stopped')
 })
 
 test('without a broker it says why, and is there when the broker is', async () => {
-  proxy.refuse()
+  under.proxy.refuse()
 
-  await link.start()
-  await until('a reason', async () => link.trouble !== undefined)
-  const away = link.state
-  proxy.pass()
-  await untilState('ready')
+  await under.link.start()
+  await until('a reason', async () => under.link.trouble !== undefined)
+  const away = under.link.state
+  under.proxy.pass()
+  await under.untilState('ready')
 
   expect(away).toBe('connecting')
-  expect(link.trouble).toBeUndefined()
+  expect(under.link.trouble).toBeUndefined()
 })
 
 test('a cut connection ends its session, and the next is another one', async () => {
-  await link.start()
-  await untilState('ready')
+  await under.link.start()
+  await under.untilState('ready')
 
-  proxy.reset()
-  await until('the next session', async () => sessions.length === 2)
-  await untilState('ready')
+  under.proxy.reset()
+  await until('the next session', async () => under.sessions.length === 2)
+  await under.untilState('ready')
 
-  expect(sessions.map(({ generation, ended }) => [generation, ended.aborted])).toEqual([
+  expect(under.sessions.map(({ generation, ended }) => [generation, ended.aborted])).toEqual([
     [1, true],
     [2, false],
   ])
 })
 
 test('a connection that the broker closes ends its session too', async () => {
-  await link.start()
-  await untilState('ready')
+  await under.link.start()
+  await under.untilState('ready')
 
-  await until('the broker to know the connection', async () => (await managementOf(vhost).closeConnections()) > 0)
-  await until('the session to end', async () => sessions[0]?.ended.aborted === true)
-  await untilState('ready')
+  await until('the broker to know the connection', async () => (await managementOf(under.vhost).closeConnections()) > 0)
+  await until('the session to end', async () => under.sessions[0]?.ended.aborted === true)
+  await under.untilState('ready')
 
-  expect(sessions).toHaveLength(2)
+  expect(under.sessions).toHaveLength(2)
 }, 60_000)
 
 test('a broker that falls silent is noticed by its heartbeat', async () => {
-  await link.start()
-  await untilState('ready')
+  await under.link.start()
+  await under.untilState('ready')
 
   // Our heartbeats still arrive, so it is not the broker that ends the connection.
-  proxy.blackhole('down')
-  await until('the session to end', async () => sessions[0]?.ended.aborted === true, { withinMs: 25_000 })
+  under.proxy.blackhole('down')
+  await until('the session to end', async () => under.sessions[0]?.ended.aborted === true, { withinMs: 25_000 })
 
-  expect(link.trouble).toMatch(/heartbeat/i)
+  expect(under.link.trouble).toMatch(/heartbeat/i)
 }, 30_000)
 
 test('a session that cannot be prepared is given up, with the reason, and tried again', async () => {
   let tries = 0
-  prepare = async () => {
+  under.prepare = async () => {
     tries += 1
     if (tries === 1) throw new Error('no right to declare')
   }
 
-  await link.start()
-  await until('the reason', async () => link.trouble === 'no right to declare' || tries > 1)
-  await untilState('ready')
+  await under.link.start()
+  await until('the reason', async () => under.link.trouble === 'no right to declare' || tries > 1)
+  await under.untilState('ready')
 
   expect(tries).toBe(2)
-  expect(sessions[0]?.ended.aborted).toBe(true)
+  expect(under.sessions[0]?.ended.aborted).toBe(true)
+})
+
+test('a session that ends while it is prepared is not waited for', async () => {
+  under.prepare = () => (under.sessions.length === 1 ? new Promise(() => undefined) : Promise.resolve())
+  await under.link.start()
+  await until('a session', async () => under.sessions.length === 1)
+
+  under.proxy.reset()
+  await under.untilState('ready')
+
+  expect(under.sessions).toHaveLength(2)
+})
+
+test('a stop does not wait for a session that is prepared, nor for the next try', async () => {
+  under.prepare = () => new Promise(() => undefined)
+  await under.link.start()
+  await until('a session', async () => under.sessions.length === 1)
+  await under.link.stop()
+  const preparing = under.link.state
+
+  under.proxy.refuse()
+  await under.link.start()
+  // The longest wait follows, 3 s.
+  await until('five tries', async () => under.waits.length === 5)
+  await under.link.stop()
+
+  expect([preparing, under.link.state]).toEqual(['stopped', 'stopped'])
+  expect(under.waits).toHaveLength(5)
+})
+
+test('a connection that comes up after a stop is not used', async () => {
+  const opening = under.proxy.holdRequest((bytes) => bytes.includes(under.vhost.name))
+  await under.link.start()
+  await opening.reached
+
+  const stopped = under.link.stop()
+  opening.release()
+  await stopped
+
+  expect(under.sessions).toEqual([])
+})
+
+test('started twice it keeps one connection, and after a stop it can be started again', async () => {
+  await under.link.start()
+  await under.link.start()
+  await under.untilState('ready')
+  await under.link.stop()
+  await under.link.start()
+  await under.untilState('ready')
+
+  expect(under.sessions.map(({ generation }) => generation)).toEqual([1, 2])
+})
+
+test('a peer that accepts and never speaks is given up', async () => {
+  // What is asked for as 10 s takes half a second here.
+  const setTimeout = Socket.prototype.setTimeout
+  vi.spyOn(Socket.prototype, 'setTimeout').mockImplementation(function (this: Socket, ms, late) {
+    return setTimeout.call(this, ms / 20, late)
+  })
+  under.proxy.blackhole('both')
+
+  await under.link.start()
+  await until('the reason', async () => under.link.trouble?.includes('ETIMEDOUT'))
+  // A connection during which bytes were swallowed is of no use any more.
+  under.proxy.pass()
+  await under.untilState('ready')
+})
+
+test('the waits before a new try double, and begin anew after a session that lived long', async () => {
+  under.proxy.refuse()
+  await under.link.start()
+  await until('three tries', async () => under.waits.length === 3)
+  under.proxy.pass()
+  await under.untilState('ready')
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 20_000)
+
+  under.proxy.reset()
+  await until('the next session', async () => under.sessions.length === 2)
+
+  expect(under.waits).toEqual([300, 500, 900, 300])
+})
+
+test('sessions that soon end count as one try after another', async () => {
+  await under.link.start()
+  for (const count of [1, 2, 3]) {
+    await until(`session ${count}`, async () => under.sessions.length === count && under.link.state === 'ready')
+    under.sessions.at(-1)?.fail('the test gives it up')
+  }
+  await until('session 4', async () => under.sessions.length === 4)
+
+  expect(under.waits).toEqual([300, 500, 900])
 })
 
 test('a call that is not answered ends with its session', async () => {
-  await link.start()
-  await untilState('ready')
-  const [session] = sessions
-  proxy.blackhole('both')
+  await under.link.start()
+  await under.untilState('ready')
+  const [session] = under.sessions
+  under.proxy.blackhole('both')
   const channel = session?.openChannel()
 
   session?.fail('the test gives it up')

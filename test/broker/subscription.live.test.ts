@@ -1,5 +1,6 @@
 // Promise: a subscription receives as much as its prefetch allows, is made again when the broker takes it away, and lets what it
 // delivered be acknowledged after a cancel. What was not acknowledged comes again; what was, does not.
+import type { Channel, ConsumeMessage } from 'amqplib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Delivery } from '../../src/broker/delivery.ts'
 import { createLink, type Link } from '../../src/broker/link.ts'
@@ -20,22 +21,23 @@ let link: Link
 let session: Session
 let subscription: Subscription
 let deliveries: Delivery[]
+let prepared: (session: Session) => void
 
 beforeEach(async () => {
   vhost = await aVhost()
   broker = managementOf(vhost)
-  const ready = Promise.withResolvers<Session>()
+  const first = nextSession()
   link = createLink({
     url: vhost.url,
     name: 'test',
     log: silentLog,
     onSession: async (fresh) => {
       await declareTopology(fresh, topology, silentLog)
-      ready.resolve(fresh)
+      prepared(fresh)
     },
   })
   await link.start()
-  session = await ready.promise
+  session = await first
   deliveries = []
   subscription = open(deliveries)
 })
@@ -45,9 +47,16 @@ afterEach(async () => {
   await vhost.drop()
 })
 
-function open(into: Delivery[]): Subscription {
+/** Gives the session that comes up next. To be asked before it does. */
+function nextSession(): Promise<Session> {
+  return new Promise((resolve) => {
+    prepared = resolve
+  })
+}
+
+function open(into: Delivery[], over = session): Subscription {
   const onDelivery = (delivery: Delivery): void => void into.push(delivery)
-  return subscribe({ session, topology, queue: QUEUE, prefetch: PREFETCH, log: silentLog, onDelivery })
+  return subscribe({ session: over, topology, queue: QUEUE, prefetch: PREFETCH, log: silentLog, onDelivery })
 }
 
 async function send(...bodies: string[]): Promise<void> {
@@ -143,4 +152,52 @@ test('closing sends the acks that were just gathered', async () => {
   await send('next')
   await untilDelivered(1, again)
   expect(bodies(again)).toEqual(['next'])
+})
+
+test('a channel that dies under it is opened again, and what was held comes again', async () => {
+  const channels: Channel[] = []
+  const watched: Session = Object.create(session, {
+    openChannel: {
+      value: async () => {
+        const channel = await session.openChannel()
+        channels.push(channel)
+        return channel
+      },
+    },
+    ended: { value: session.ended },
+    answered: { value: session.answered.bind(session) },
+  })
+  await subscription.close()
+  subscription = open(deliveries, watched)
+  await send('held')
+  await untilDelivered(1)
+
+  // An acknowledgement of nothing: the broker closes the channel.
+  channels[0]?.ack({ fields: { deliveryTag: 99 } } as ConsumeMessage)
+  await untilDelivered(2)
+  deliveries[0]?.ack()
+  deliveries[1]?.ack()
+  await send('next')
+  await untilDelivered(3)
+
+  expect(bodies(deliveries)).toEqual(['held', 'held', 'next'])
+  expect(deliveries.map(({ gone }) => gone.aborted)).toEqual([true, false, false])
+})
+
+test('with its session it ends; an ack then does nothing, and the next session has the delivery again', async () => {
+  await send('held')
+  await untilDelivered(1)
+  const ended = session
+
+  const next = nextSession()
+  ended.fail('the test gives it up')
+  await until('the delivery to be gone', async () => deliveries[0]?.gone.aborted)
+  deliveries[0]?.ack()
+  session = await next
+  const again: Delivery[] = []
+  subscription = open(again)
+  await untilDelivered(1, again)
+
+  expect(bodies(again)).toEqual(['held'])
+  expect(deliveries).toHaveLength(1)
 })

@@ -205,3 +205,15 @@ test('a held request dies with its client', async () => {
   await until('the end of the connection', () => connected.size === 0, { withinMs: 2_000, everyMs: 2 })
   expect(received).toBe('begin ')
 })
+
+test('what is said in the name of the server reaches every client, and not the server', async () => {
+  const clients = [aClient(), aClient()]
+  for (const client of clients) await says(client, 'hello')
+
+  proxy.say(Buffer.from('psst'))
+
+  for (const client of clients) {
+    await until('the words', () => client.said === 'hellopsst', { withinMs: 2_000, everyMs: 2 })
+  }
+  expect(received).toBe('hellohello')
+})

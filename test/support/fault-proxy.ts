@@ -38,6 +38,8 @@ export interface FaultProxy {
    * When the client goes first the server never hears it.
    */
   holdRequest(match: Match): Held
+  /** Says something to every client in the server's name. Only while the server says nothing: between two frames. */
+  say(bytes: Buffer): void
   stop(): Promise<void>
 }
 
@@ -167,6 +169,9 @@ export async function startFaultProxy({ targetPort }: { targetPort: number }): P
       const { promise: until, resolve: release } = Promise.withResolvers<void>()
       holds.push({ match, until, reached: reach })
       return { reached, release }
+    },
+    say(bytes) {
+      for (const { client, toClient } of links) toClient(() => client.write(bytes))
     },
     async stop() {
       const closed = once(listener, 'close')

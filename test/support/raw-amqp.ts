@@ -44,6 +44,11 @@ export async function publishBytes(url: string, message: RawMessage): Promise<vo
   }
 }
 
+/** Encodes what a broker says when it blocks those who publish, or lets them again when there is no reason. */
+export function blockedFrame(reason?: string): Buffer {
+  return reason === undefined ? method(0, 10, 61, Buffer.alloc(0)) : method(0, 10, 60, shortString(reason))
+}
+
 /**
  * Encodes one field of a table.
  *
