@@ -34,13 +34,12 @@ const FILL = `
     insert into task (id, name, queue, client, request_id, trace_id, traceparent, payload, created_at, accepted_by, ahead)
     select id, 'trial.echo', case when n % 50 = 0 then 'trial' else 'conversations' end, 'client-' || n % 40,
            'request-' || n, md, '00-' || md || '-' || left(md, 16) || '-01',
-           jsonb_build_object('text', repeat(md, 6)), at, 'api-1', (n % 30000)::int from named
-  ), ends as (
-    insert into finished (task_id, status, attempt, failures, crashes, finished_at)
-    select id, 'SUCCESS', 1, 0, 0, at + interval '20 s' from named
+           json_build_object('text', repeat(md, 6)), at, 'api-1', (n % 30000)::int from named
   )
-  insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
-  select id, 1, '00000000-0000-4000-8000-000000000001', at + interval '19 s', at + interval '20 s', 'success', at, at, 0
+  insert into finished (task_id, status, attempt, failures, crashes, finished_at, consumer, started_at, due_at, published_at,
+                        reoffers, outcome)
+  select id, 'SUCCESS', 1, 0, 0, at + interval '20 s', '00000000-0000-4000-8000-000000000001', at + interval '19 s', at, at,
+         0, 'success'
     from named`
 
 const postgres = await startPostgres({

@@ -17,16 +17,16 @@ A trace that was not sampled is not in Tempo; the other two panels show the requ
 const TASKS = `select t.id, t.name, t.queue, t.client, coalesce(u.status, f.status) as status,
   coalesce(u.attempt, f.attempt) as attempts, coalesce(u.failures, f.failures) as failures,
   t.created_at as accepted, f.finished_at as finished, d.reason, d.error ->> 'message' as error, t.trace_id
-from task t
-  left join unfinished u on u.task_id = t.id
-  left join finished f on f.task_id = t.id
-  left join dead_letter d on d.task_id = t.id
+from nightshift.task t
+  left join nightshift.unfinished u on u.task_id = t.id
+  left join nightshift.finished f on f.task_id = t.id
+  left join nightshift.dead_letter d on d.task_id = t.id
 where t.request_id in (\${request_id:sqlstring})
 order by t.id
 limit 100`
 
 const TIMELINE = `with wanted as (
-  select id, name, created_at, run_at, client from task where request_id in (\${request_id:sqlstring}) order by id limit 100
+  select id, name, created_at, run_at, client from nightshift.task where request_id in (\${request_id:sqlstring}) order by id limit 100
 )
 select e.at, w.name as task, e.what, e.detail, w.id as "task id"
 from wanted w cross join lateral (
@@ -34,16 +34,16 @@ from wanted w cross join lateral (
   union all
   select a.started_at, 'attempt ' || a.attempt || ' began',
     'waited ' || round(extract(epoch from a.started_at - greatest(w.created_at, w.run_at)), 1) || ' s since it was accepted'
-    from attempt a where a.task_id = w.id
+    from nightshift.attempt_history a where a.task_id = w.id
   union all
-  select a.ended_at, 'attempt ' || a.attempt || ': ' || a.outcome, a.error ->> 'message' from attempt a where a.task_id = w.id
+  select a.ended_at, 'attempt ' || a.attempt || ': ' || a.outcome, a.error ->> 'message' from nightshift.attempt_history a where a.task_id = w.id
   union all
-  select u.started_at, 'attempt ' || u.attempt || ' began', 'it runs' from unfinished u
+  select u.started_at, 'attempt ' || u.attempt || ' began', 'it runs' from nightshift.unfinished u
     where u.task_id = w.id and u.status = 'RUNNING'
   union all
-  select u.due_at, 'is due', u.status from unfinished u where u.task_id = w.id and u.status <> 'RUNNING'
+  select u.due_at, 'is due', u.status from nightshift.unfinished u where u.task_id = w.id and u.status <> 'RUNNING'
   union all
-  select f.finished_at, f.status, null from finished f where f.task_id = w.id
+  select f.finished_at, f.status, null from nightshift.finished f where f.task_id = w.id
 ) e
 order by e.at, e.what
 limit 1000`

@@ -15,7 +15,7 @@ const quantiles = (metric: string, labels: string, by = ''): { expr: string; leg
 
 const BURSTS = `select client, task, sum(accepted) as accepted, sum(refused) as refused,
   max(accepted + refused) / 10.0 as "peak per second"
-from burst
+from nightshift.burst
 where $__timeFilter(at)
 group by client, task
 order by sum(accepted + refused) desc

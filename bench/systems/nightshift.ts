@@ -35,7 +35,7 @@ const ENV = {
 
 const RECORDED = `
   select extract(epoch from pg_xact_commit_timestamp(f.xmin))::float8 * 1000 - (t.payload->>'due')::float8
-    from task t join finished f on f.task_id = t.id where t.payload ? 'due' order by t.id`
+    from nightshift.task t join nightshift.finished f on f.task_id = t.id where t.payload->>'due' is not null order by t.id`
 
 /**
  * @param profileFolder where CPU profiles are written when the processes end
@@ -99,11 +99,11 @@ export async function openSession(
       return postBatches({ url: `${target.url}/batch`, line, count, perCall: PER_CALL, atOnce: AT_ONCE })
     },
     async settled() {
-      while ((await look.count('select count(*) from outbox')) > 0) await sleep(100)
+      while ((await look.count('select count(*) from nightshift.outbox')) > 0) await sleep(100)
     },
-    accepted: () => look.count('select count(*) from task'),
-    left: () => look.count('select count(*) from unfinished'),
-    done: () => look.count(`select count(*) from finished where status = 'SUCCESS'`),
+    accepted: () => look.count('select count(*) from nightshift.task'),
+    left: () => look.count('select count(*) from nightshift.unfinished'),
+    done: () => look.count(`select count(*) from nightshift.finished where status = 'SUCCESS'`),
     notes: async () => consumer?.ask<WorkerNotes>('report', 'report') ?? NO_NOTES,
     recordedMs: () => look.numbers(RECORDED),
     processes: () => ({

@@ -14,7 +14,7 @@ export interface Ledger {
 
 const OUTCOMES = `
   select coalesce(f.status, 'unfinished') as status, count(*)::int as tasks
-    from task t left join finished f on f.task_id = t.id
+    from nightshift.task t left join nightshift.finished f on f.task_id = t.id
    where t.client = $1
    group by 1`
 

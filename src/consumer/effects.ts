@@ -10,7 +10,7 @@ import { tracing } from '../runtime/tracing.ts'
 import { pause, untilAnswered } from '../runtime/wait.ts'
 import type { Connection, Db } from '../store/db.ts'
 import type { ClaimedTask } from '../store/moves/claim.ts'
-import { isStillMine, type Settlement, settleTasks } from '../store/moves/settle.ts'
+import { isStillMine, type Settlement, settleTasks, settleWithin } from '../store/moves/settle.ts'
 import type { Abort } from './abort.ts'
 
 /** Our own database went away under the attempt: it is handed back and not charged. */
@@ -90,8 +90,8 @@ export class Effects {
     return db.transaction(async (connection) => {
       abort.signal.throwIfAborted()
       const result = await work(txOf(connection))
-      const settle = (own: Result) => settleTasks(connection, consumer, [this.#success(storableJson(own))])
-      const [settled] = await tracing.step('settle', result, settle)
+      const settle = (own: Result) => settleWithin(connection, consumer, this.#success(storableJson(own)))
+      const settled = await tracing.step('settle', result, settle)
       if (settled !== 'settled') {
         metrics.fencedWrites.inc()
         throw new Aborted('cancelled')

@@ -37,6 +37,8 @@ export class ConsumerLife {
   readonly #inFlight = new Map<string, Claimed>()
   /** How many attempts this life has begun, by queue; the gateway measures the drain by it. */
   readonly #begun = new Map<string, number>()
+  /** When the newest of them was offered, by queue; maintenance tells by it what the broker has passed by. */
+  readonly #newestOffered = new Map<string, number>()
   /** By the monotonic clock, and never later than the database's own end. */
   #aliveUntil = 0
   /** What its attempts were told, and each that begins later is told too. */
@@ -65,9 +67,10 @@ export class ConsumerLife {
 
   /** Notes that an attempt is claimed: the lease is kept for it, and it is told when the life has to stop. */
   begin(attempt: Claimed): void {
-    const { id, queue } = attempt.task
+    const { id, queue, offeredMs } = attempt.task
     this.#inFlight.set(id, attempt)
     this.#begun.set(queue, (this.#begun.get(queue) ?? 0) + 1)
+    this.#newestOffered.set(queue, Math.max(offeredMs, this.#newestOffered.get(queue) ?? 0))
     if (this.#told) attempt.abort.tell(this.#told)
   }
 
@@ -138,7 +141,8 @@ export class ConsumerLife {
     // Counted from before the question was sent.
     const asked = performance.now()
     const inFlight = [...this.#inFlight.values()].map(({ task }) => ({ id: task.id, attempt: task.attempt }))
-    const { isAlive, lost } = await renewLease(db, this.id, leaseSeconds, inFlight, Object.fromEntries(this.#begun))
+    const held = { inFlight, begun: this.#begun, newestOffered: this.#newestOffered }
+    const { isAlive, lost } = await renewLease(db, this.id, leaseSeconds, held)
     if (!isAlive) return this.#lose('it had run out')
     this.#aliveUntil = asked + this.#leaseMs
     for (const id of lost) this.#inFlight.get(id)?.abort.tell(new Aborted('cancelled'))

@@ -26,7 +26,8 @@ export interface SettlesOptions {
 export class Settles {
   readonly #log: Log
   readonly #over: AbortSignal
-  readonly #batcher: Batcher<Settlement, Settled>
+  /** What gives undefined is to be asked for again. */
+  readonly #batcher: Batcher<Settlement, Exclude<Settled, 'again'> | undefined>
 
   constructor({ life, queues, db, log }: SettlesOptions) {
     this.#log = log
@@ -34,7 +35,8 @@ export class Settles {
     this.#batcher = createBatcher({
       ...sharedStatements(queues),
       name: 'settle',
-      run: (settlements) => settleTasks(db, life.id, settlements),
+      run: async (settlements) =>
+        (await settleTasks(db, life.id, settlements)).map((settled) => (settled === 'again' ? undefined : settled)),
       isItemFault: isDataFault,
     })
   }
@@ -50,7 +52,7 @@ export class Settles {
     else this.#saySettled(task, ran === 'committed' ? undefined : ran)
   }
 
-  #untilAnswered(settlement: Settlement): Promise<Settled | undefined> {
+  #untilAnswered(settlement: Settlement): Promise<Exclude<Settled, 'again'> | undefined> {
     let current = settlement
     return untilAnswered({
       ask: () => tracing.step('settle', current, this.#add),
@@ -64,7 +66,7 @@ export class Settles {
     })
   }
 
-  readonly #add = (settlement: Settlement): Promise<Settled> => this.#batcher.add(settlement)
+  readonly #add = (settlement: Settlement) => this.#batcher.add(settlement)
 
   #sayFenced(task: ClaimedTask, next: string): void {
     metrics.fencedWrites.inc()

@@ -22,12 +22,19 @@ const CLIENT_TEXTS =
 /**
  * Tells whether PostgreSQL was away or went away, so that whether the statement took effect is not known:
  * connection exceptions (08), operator intervention (57P), read-only after a failover (25006), too many clients
- * (53300), or the client gave up waiting.
+ * (53300), a missing partition, or the client gave up waiting.
  */
 export function isOutage(error: unknown): boolean {
   const code = sqlState(error)
   if (code !== undefined) {
-    if (/^08|^57P/.test(code) || code === '25006' || code === '53300' || SOCKET_CODES.has(code)) return true
+    if (
+      isPartitionMissing(error) ||
+      /^08|^57P/.test(code) ||
+      code === '25006' ||
+      code === '53300' ||
+      SOCKET_CODES.has(code)
+    )
+      return true
   }
   return error instanceof Error && CLIENT_TEXTS.test(error.message)
 }
@@ -40,5 +47,10 @@ export function isConflict(error: unknown): boolean {
 
 /** The data of one row may be the cause (data exception, constraint, program limit), so its neighbours may be fine. */
 export function isDataFault(error: unknown): boolean {
-  return /^(?:22|23|54)/.test(sqlState(error) ?? '')
+  return /^(?:22|23|54)/.test(sqlState(error) ?? '') && !isPartitionMissing(error)
+}
+
+/** No partition takes the row: PostgreSQL says so as a check violation that names no constraint. It is our fault. */
+function isPartitionMissing(error: unknown): boolean {
+  return sqlState(error) === '23514' && (error as { constraint?: string }).constraint === undefined
 }

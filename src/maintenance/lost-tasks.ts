@@ -18,7 +18,6 @@ export interface LostTasksOptions {
 
 export class LostTasks {
   readonly #options: LostTasksOptions
-  #begun: ReadonlyMap<string, Date> = new Map()
   /** Since when each queue has been seen empty at every look, in monotonic milliseconds. */
   readonly #emptySince = new Map<string, number>()
 
@@ -26,15 +25,12 @@ export class LostTasks {
     this.#options = options
   }
 
-  /** Reads when the newest task of each queue was offered that has begun. It reads every task. */
-  async readBegun(): Promise<void> {
-    this.#begun = await newestBegun(this.#options.db)
-  }
-
   /** Goes once through all queues. @param answeredAt the database's time at `now`, in monotonic milliseconds */
   async step(answeredAt: Date, now: number): Promise<void> {
+    const { db, queues } = this.#options
+    const begun = await newestBegun(db)
     let unaccounted = 0
-    for (const queue of this.#options.queues.names) unaccounted += await this.#find(queue, answeredAt, now)
+    for (const queue of queues.names) unaccounted += await this.#find(queue, begun.get(queue), answeredAt, now)
     metrics.unaccountedTasks.set(unaccounted)
   }
 
@@ -44,8 +40,8 @@ export class LostTasks {
     metrics.unaccountedTasks.remove()
   }
 
-  /** @returns how many may be left for the next step: this step's most, or 0 when it found fewer */
-  async #find(queue: string, answeredAt: Date, now: number): Promise<number> {
+  /** @param begun when the newest of its tasks that have begun was offered @returns how many may be left for the next step: this step's most, or 0 when it found fewer */
+  async #find(queue: string, begun: Date | undefined, answeredAt: Date, now: number): Promise<number> {
     const { db, queues, quietSeconds, mostPerStep, log } = this.#options
     const load = queues.load(queue)
     // What is not known now cannot have passed anything by.
@@ -59,7 +55,6 @@ export class LostTasks {
     else if (!this.#emptySince.has(queue)) this.#emptySince.set(queue, lookedAt)
 
     const quietMs = quietSeconds * 1_000
-    const begun = this.#begun.get(queue)
     const isQuiet = lookedAt - (this.#emptySince.get(queue) ?? lookedAt) >= quietMs
     const before = Math.max(
       isQuiet ? answeredAt.getTime() - (now - lookedAt) - quietMs : 0,

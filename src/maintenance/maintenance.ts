@@ -35,7 +35,7 @@ export function createMaintenance(options: MaintenanceOptions): Service {
     try {
       const answeredAt = await databaseTime(db)
       const now = performance.now()
-      if (await deadConsumers.step(answeredAt, now)) await lostTasks.readBegun()
+      await deadConsumers.step(answeredAt, now)
       await endExpired()
       await lostTasks.step(answeredAt, now)
     } catch (error) {

@@ -45,6 +45,7 @@ export async function buildConsumer(config: Config, types: TaskTypes, log: Log):
     name: `${name} effects`,
     label: 'effects',
     queryTimeoutMs: 0,
+    runs: 'handlers',
   })
   const rungs = rungsOf(contracts, config.retryLadderMs)
   const consumer = new Consumer({

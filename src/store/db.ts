@@ -41,46 +41,76 @@ export interface DbOptions {
   readonly queryTimeoutMs?: number
   /** Every statement of this pool finds its rows by their keys; default false. */
   readonly isByKey?: boolean
+  /** Whose statements it runs: those of handlers find tables of the schema `public` too; default `platform`. */
+  readonly runs?: keyof typeof SEARCH_PATH
 }
 
 const CONNECT_TIMEOUT_MS = 2_000
+const IDLE_IN_TRANSACTION_MS = 60_000
 const CONNECT_LIMIT = { query_timeout: CONNECT_TIMEOUT_MS }
 
-/** Compiling a statement took 70-235 ms at each call, running it 1 ms. */
-const SHORT_STATEMENTS = 'set jit = off'
+/**
+ * What every connection says of itself before its first use, because a database or a role may have other defaults, and
+ * what we read and write must not depend on them. Not as start-up parameters: a pooler such as PgBouncer refuses those.
+ * Compiling a statement took 70-235 ms at each call, running it 1 ms, so nothing is compiled.
+ */
+const PINNED = `
+  set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; set bytea_output = 'hex';
+  set standard_conforming_strings = on; set extra_float_digits = 1; set xmloption = content;
+  set default_transaction_isolation = 'read committed'; set jit = off;`
 
 /**
  * The planner takes a batch for 100 rows and a table that has just filled for an empty one, and reads it whole: by index
  * a claim of 24 tasks took 0.95 ms instead of 4.05. Planned anew for its values each time, it took half as long again.
  */
-const BY_KEY = `${SHORT_STATEMENTS}; set plan_cache_mode = force_generic_plan;
-  set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off`
+const BY_KEY = `
+  set plan_cache_mode = force_generic_plan;
+  set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;`
+
+/** Handlers may name the tables of their own service, which often lie in `public`. */
+const SEARCH_PATH = { platform: 'nightshift', handlers: 'nightshift, public' }
+
+function settingsOf({ queryTimeoutMs = 5_000, isByKey = false, runs = 'platform' }: DbOptions): string {
+  return `${PINNED} set search_path = ${SEARCH_PATH[runs]}; set statement_timeout = ${queryTimeoutMs};
+    set idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_MS}; ${isByKey ? BY_KEY : ''}`
+}
 
 /** Opens a pool. Connections are made when first needed, so this neither waits nor fails. */
-export function openDb({ url, poolSize, name, log, label, queryTimeoutMs = 5_000, isByKey = false }: DbOptions): Db {
+export function openDb(dbOptions: DbOptions): Db {
+  const { url, poolSize, name, log, label, queryTimeoutMs = 5_000 } = dbOptions
   const options: pg.PoolConfig & { onConnect(client: pg.ClientBase): Promise<unknown> } = {
     connectionString: url,
     max: poolSize,
     application_name: `nightshift ${name}`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     ...(queryTimeoutMs === 0 ? {} : { query_timeout: queryTimeoutMs }),
-    statement_timeout: queryTimeoutMs,
-    idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
     // With a limit of its own: a pool without one would wait for a frozen server for ever.
-    onConnect: (client) => client.query({ text: isByKey ? BY_KEY : SHORT_STATEMENTS, ...CONNECT_LIMIT }),
+    onConnect: (client) => client.query({ text: settingsOf(dbOptions), ...CONNECT_LIMIT }),
   }
   const pool = new pg.Pool(options)
   // Without a listener the end of an idle connection would end the process.
   pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection ended'))
+  // So would that of one in use; whoever uses it is told by its query.
+  pool.on('connect', (client) => void client.on('error', () => undefined))
 
   const turns = createTurns(poolSize)
   const forget = label === undefined ? undefined : whenAsked(() => showPool(label, pool, turns.waiting))
 
   return {
     async query<Row>(statement: Statement<Row>, values: readonly unknown[] = []): Promise<Row[]> {
-      const result = await pool.query({ ...statement, values: [...values] })
-      return result.rows as Row[]
+      const client = await pool.connect()
+      let broken: Error | undefined
+      try {
+        const result = await client.query({ ...statement, values: [...values] })
+        return result.rows as Row[]
+      } catch (error) {
+        // What PostgreSQL refused leaves the connection as it was.
+        broken = (error as { severity?: string }).severity === 'ERROR' ? undefined : (error as Error)
+        throw error
+      } finally {
+        client.release(broken)
+      }
     },
     async transaction(work, signal) {
       const giveTurnBack = await turns.take(signal)
@@ -91,10 +121,6 @@ export function openDb({ url, poolSize, name, log, label, queryTimeoutMs = 5_000
       // Ending a client that waits for an answer destroys its socket.
       const cut = (): void => void (client as pg.PoolClient & { end(): Promise<void> }).end().catch(() => undefined)
       signal?.addEventListener('abort', cut, { once: true })
-      const onError = (error: Error): void => {
-        log.warn({ error: error.message }, 'a database connection broke inside a transaction')
-      }
-      client.on('error', onError)
       let broken: Error | undefined
       try {
         await client.query('begin')
@@ -112,7 +138,6 @@ export function openDb({ url, poolSize, name, log, label, queryTimeoutMs = 5_000
       } finally {
         signal?.removeEventListener('abort', cut)
         client.release(signal?.aborted ? true : broken)
-        client.off('error', onError)
         giveTurnBack()
       }
     },

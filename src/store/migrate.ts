@@ -1,6 +1,6 @@
 /**
- * Brings the database to the newest schema: the numbered files of `migrations/`, in order, under an advisory lock; then
- * those of each pack, in a schema of the pack's own.
+ * Brings the database to the newest schema: the numbered files of `migrations/`, in order, under an advisory lock, in the
+ * schema `nightshift`; then those of each pack, in a schema of the pack's own.
  */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,8 @@ import type { PackSchema } from '../core/task-types.ts'
 import type { Queryable } from './db.ts'
 
 const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url))
-/** Names what was applied; the platform has one, and each pack one in its schema. */
+const SCHEMA = 'nightshift'
+/** Names what was applied; each schema has its own. */
 const TABLE = 'schema_migration'
 
 /**
@@ -31,7 +32,9 @@ export async function migrate(
     await client.query("select pg_advisory_lock(hashtext('nightshift migrate'))")
     // A lock that is waited for blocks every later query on the table, so a migration gives up early instead.
     await client.query("set lock_timeout = '5s'")
-    for (const name of await apply(client, FOLDER)) log(`applied ${name}`)
+    await refuseUnfit(client)
+    await ensureSchema(client, SCHEMA)
+    for (const name of await apply(client, FOLDER, SCHEMA)) log(`applied ${name}`)
     for (const { name: schema, folder } of packs) {
       await ensureSchema(client, schema)
       for (const name of await apply(client, folder, schema)) log(`applied ${schema}/${name}`)
@@ -41,14 +44,35 @@ export async function migrate(
   }
 }
 
-/** Applies the files of a folder, those of a pack with its schema first in the search path. Names those that were applied. */
-async function apply(client: pg.Client, folder: string, schema?: string): Promise<string[]> {
+const FACTS = `
+  select current_setting('server_encoding') as encoding,
+         to_regclass('public.unfinished') is not null and to_regclass('public.schema_migration') is not null as "isOld"`
+
+/** @throws Error when the database cannot be brought to this schema; nothing was changed then */
+async function refuseUnfit(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string; isOld: boolean }>(FACTS)
+  const { encoding, isOld } = rows[0] ?? { encoding: '', isOld: false }
+  if (isOld) {
+    throw new Error(
+      'this database has the tables of Nightshift 0.1 in its schema public, which no migration takes over: use a new database',
+    )
+  }
+  if (encoding !== 'UTF8') {
+    throw new Error(
+      `the encoding of this database is ${encoding}, which cannot hold every text: create it with encoding 'UTF8' template template0`,
+    )
+  }
+}
+
+/** Applies the files of a folder, with the schema first in the search path. Names those that were applied. */
+async function apply(client: pg.Client, folder: string, schema: string): Promise<string[]> {
   const applied = await runner({
     dbClient: client,
     dir: folder,
     direction: 'up',
     migrationsTable: TABLE,
-    ...(schema === undefined ? {} : { schema: [schema, 'public'], migrationsSchema: schema }),
+    schema: [schema, 'public'],
+    migrationsSchema: schema,
     noLock: true,
     singleTransaction: false,
     log: () => undefined,
@@ -63,11 +87,10 @@ async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
 }
 
 interface Needed {
-  /** `0006_running`, or of a pack `mail/0001_tables`. */
+  /** `0001_baseline`, or of a pack `mail/0001_tables`. */
   readonly label: string
   readonly name: string
-  /** Of a pack; the platform's is where the connection looks first. */
-  readonly schema?: string
+  readonly schema: string
 }
 
 /** Lists the newest migration of the platform and of each pack. */
@@ -77,7 +100,7 @@ function needed(packs: readonly PackSchema[]): Needed[] {
     const newest = newestIn(folder)
     return { label: `${schema}/${newest}`, name: newest, schema }
   })
-  return [{ label: name, name }, ...ofPacks]
+  return [{ label: name, name, schema: SCHEMA }, ...ofPacks]
 }
 
 function newestIn(folder: string): string {
@@ -87,7 +110,7 @@ function newestIn(folder: string): string {
   return (names.at(-1) as string).replace(/\.sql$/, '')
 }
 
-/** Names the newest migrations that this code and its packs know: `0006_running`, `mail/0001_tables`. */
+/** Names the newest migrations that this code and its packs know: `0001_baseline`, `mail/0001_tables`. */
 export function neededMigrations(packs: readonly PackSchema[]): string[] {
   return needed(packs).map(({ label }) => label)
 }
@@ -100,10 +123,11 @@ export async function missingMigrations(db: Queryable, packs: readonly PackSchem
 }
 
 async function isApplied(db: Queryable, { name, schema }: Needed): Promise<boolean> {
-  const [statement, table] =
-    schema === undefined ? ['migration_applied', TABLE] : [`migration_applied_${schema}`, `"${schema}".${TABLE}`]
   try {
-    const rows = await db.query({ name: statement, text: `select 1 as yes from ${table} where name = $1` }, [name])
+    const rows = await db.query(
+      { name: `migration_applied_${schema}`, text: `select 1 as yes from "${schema}".${TABLE} where name = $1` },
+      [name],
+    )
     return rows.length > 0
   } catch (error) {
     if ((error as { code?: string }).code === '42P01') return false

@@ -46,7 +46,9 @@ export const bool = (): Column<boolean> => column('bool')
 export const time = (): Column<Date> => column('timestamptz')
 export const bytes = (): Column<Buffer> => column('bytea')
 /** What the JSON holds nobody checks; it is what the code wrote there. */
-export const json = <Value>(): Column<Value> => column('jsonb')
+export const jsonb = <Value>(): Column<Value> => column('jsonb')
+/** Kept as it was written, to its last digit. */
+export const json = <Value>(): Column<Value> => column('json')
 export const texts = <Value extends string = string>(): Column<Value[]> => column('_text')
 export const uuids = (): Column<string[]> => column('_uuid')
 

@@ -20,12 +20,12 @@ function aHeldHandler() {
 }
 
 const ENDS = `select f.status, f.failures, f.crashes, count(*)::int as attempts
-                from finished f join attempt using (task_id) where f.task_id = $1 group by 1, 2, 3`
+                from finished f join attempt_history using (task_id) where f.task_id = $1 group by 1, 2, 3`
 const ONCE = [{ status: 'SUCCESS', failures: 0, crashes: 0, attempts: 1 }]
 
 test('a delivery is acknowledged when its task is settled, not before', async () => {
   const { proxy, submit, deliver, sql } = await someSteps({ handle: () => 'done' })
-  const settle = proxy.holdRequest(execution('settle'))
+  const settle = proxy.holdRequest(execution('settle_success'))
   const id = await submit()
 
   const delivered = deliver({ id })
@@ -38,43 +38,43 @@ test('a delivery is acknowledged when its task is settled, not before', async ()
   expect(await sql(ENDS, [id])).toEqual(ONCE)
 })
 
-test.each(['claim', 'settle'])(
-  'a %s whose answer is lost is asked for again, and the handler runs once',
-  async (step) => {
-    let calls = 0
-    const { proxy, submit, deliver, sql } = await someSteps({ handle: () => ++calls })
-    const cut = proxy.cutAfterRequest(execution(step), done)
-    const id = await submit()
+test.each([
+  ['claim', 'claim'],
+  ['settle', 'settle_success'],
+])('a %s whose answer is lost is asked for again, and the handler runs once', async (_, statement) => {
+  let calls = 0
+  const { proxy, submit, deliver, sql } = await someSteps({ handle: () => ++calls })
+  const cut = proxy.cutAfterRequest(execution(statement), done)
+  const id = await submit()
 
-    const delivered = deliver({ id })
-    await cut
-    await delivered.done
+  const delivered = deliver({ id })
+  await cut
+  await delivered.done
 
-    expect(delivered.answer).toBe('ack')
-    expect(calls).toBe(1)
-    expect(await sql(ENDS, [id])).toEqual(ONCE)
-  },
-)
+  expect(delivered.answer).toBe('ack')
+  expect(calls).toBe(1)
+  expect(await sql(ENDS, [id])).toEqual(ONCE)
+})
 
-test.each(['claim', 'settle'])(
-  'a %s that never arrives is asked for again, and the handler runs once',
-  async (step) => {
-    let calls = 0
-    const { proxy, submit, deliver, sql } = await someSteps({ handle: () => ++calls })
-    const held = proxy.holdRequest(execution(step))
-    const id = await submit()
+test.each([
+  ['claim', 'claim'],
+  ['settle', 'settle_success'],
+])('a %s that never arrives is asked for again, and the handler runs once', async (_, statement) => {
+  let calls = 0
+  const { proxy, submit, deliver, sql } = await someSteps({ handle: () => ++calls })
+  const held = proxy.holdRequest(execution(statement))
+  const id = await submit()
 
-    const delivered = deliver({ id })
-    await held.reached
-    proxy.reset()
-    held.release()
-    await delivered.done
+  const delivered = deliver({ id })
+  await held.reached
+  proxy.reset()
+  held.release()
+  await delivered.done
 
-    expect(delivered.answer).toBe('ack')
-    expect(calls).toBe(1)
-    expect(await sql(ENDS, [id])).toEqual(ONCE)
-  },
-)
+  expect(delivered.answer).toBe('ack')
+  expect(calls).toBe(1)
+  expect(await sql(ENDS, [id])).toEqual(ONCE)
+})
 
 test('a second copy of a message waits for the first to end, and begins nothing', async () => {
   const { begun, handle, letGo } = aHeldHandler()

@@ -10,7 +10,7 @@ import { Problem } from '../../src/http/problem.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
 import { aTask } from '../support/a-task.ts'
-import { aDatabase } from '../support/database.ts'
+import { aDatabase, sqlUrl } from '../support/database.ts'
 import { PACKS } from '../support/packs.ts'
 import { until } from '../support/until.ts'
 
@@ -42,7 +42,7 @@ function aFastPath(): FastPath & { readonly published: FreshOutboxRow[]; readonl
 async function start() {
   const database = await aDatabase()
   const db = openDb({ url: database.url, poolSize: 2, name: 'test accept', log: silentLog })
-  const client = new pg.Client({ connectionString: database.url })
+  const client = new pg.Client({ connectionString: sqlUrl(database.url) })
   await client.connect()
   onTestFinished(async () => {
     await client.end()

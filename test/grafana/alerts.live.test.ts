@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { promtool } from '../../scripts/servers/prometheus.ts'
-import { aDatabase, type Database } from '../support/database.ts'
+import { aDatabase, type Database, sqlUrl } from '../support/database.ts'
 import { shared } from '../support/servers.ts'
 import { type AlertCase, CASES, type SeriesByName } from './alert-cases.ts'
 import { ROOT, RULES } from './expressions.ts'
@@ -85,7 +85,7 @@ describe('the runbooks', () => {
   let client: pg.Client
   beforeAll(async () => {
     database = await aDatabase()
-    client = new pg.Client({ connectionString: database.url })
+    client = new pg.Client({ connectionString: sqlUrl(database.url) })
     await client.connect()
   })
   afterAll(async () => {

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Prometheus, promtool, type Series, startPrometheus } from '../../scripts/servers/prometheus.ts'
 import { workQueue } from '../../src/broker/topology.ts'
 import { aConversation } from '../support/conversations.ts'
+import { sqlUrl } from '../support/database.ts'
 import { type ApiProcess, aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
 import type { RunningProcess } from '../support/processes.ts'
 import { shared } from '../support/servers.ts'
@@ -206,7 +207,7 @@ async function aGrafanaRole(): Promise<{ client: pg.Client; drop(): Promise<void
   await nightshift.sql(statements.replaceAll(/\bgrafana\b/g, role))
   const url = new URL(nightshift.databaseUrl)
   url.username = role
-  const client = new pg.Client({ connectionString: url.href })
+  const client = new pg.Client({ connectionString: sqlUrl(url.href) })
   await client.connect()
   const drop = async (): Promise<void> => {
     await client.end()

@@ -151,7 +151,7 @@ test.each([
   'package-lock.json',
   'LICENSE',
   'src/main.ts',
-  'src/store/migrations/0001_tasks.sql',
+  'src/store/migrations/0001_baseline.sql',
   'sdk/node/package.json',
   'packs/conversation/src/pack.ts',
   'packs/conversation/migrations/0001_tables.sql',

@@ -97,8 +97,8 @@ async function unpublished(ids: readonly string[]): Promise<number> {
 /** Counts tasks of the backlog that began after a task accepted later. */
 async function overtaken(backlog: readonly string[], later: readonly string[]): Promise<number> {
   const rows = await nightshift.sql<{ tasks: number }>(
-    `select count(*)::int as tasks from attempt
-      where task_id = any($1) and started_at > (select min(started_at) from attempt where task_id = any($2))`,
+    `select count(*)::int as tasks from attempt_history
+      where task_id = any($1) and started_at > (select min(started_at) from attempt_history where task_id = any($2))`,
     [backlog, later],
   )
   return rows[0]?.tasks ?? 0

@@ -7,14 +7,14 @@ import type { ConversationPayload, LogEntry } from '../../packs/conversation/src
 import { countConversation } from '../../packs/conversation/src/handlers.ts'
 import { CANDIDATES } from '../../packs/conversation/src/queries.ts'
 import { scoreOf, statusOf } from '../../packs/conversation/src/score.ts'
-import { aDatabase, type Database } from '../support/database.ts'
+import { aDatabase, type Database, sqlUrl } from '../support/database.ts'
 
 let database: Database
 let pool: Pool
 
 beforeEach(async () => {
   database = await aDatabase()
-  pool = new Pool({ connectionString: database.url, max: 10 })
+  pool = new Pool({ connectionString: sqlUrl(database.url), max: 10 })
   // `end` does not wait for the server's goodbye, so dropping the database may still end a connection.
   pool.on('error', () => undefined)
 })

@@ -63,7 +63,7 @@ test('ten tasks run side by side and one of them kills the consumer every time',
   // The test would prove nothing if none had been beside it: how often they died with it, and it with them. How many
   // had is the machine's affair: on a slow one some end before the killer begins.
   const crashes = await nightshift.sql<{ task_id: string; deaths: number }>(
-    `select task_id, count(*)::int as deaths from attempt where outcome = 'crash' group by task_id order by task_id`,
+    `select task_id, count(*)::int as deaths from attempt_history where outcome = 'crash' group by task_id order by task_id`,
   )
   const beside = crashes.filter(({ task_id }) => task_id !== killer)
   expect(beside.length).toBeGreaterThan(0)

@@ -11,7 +11,7 @@ const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 async function startsOf(id: string): Promise<number[]> {
   const rows = await nightshift.sql<{ after: number }>(
     `select extract(epoch from a.started_at - t.created_at)::float8 as after
-       from task t join attempt a on a.task_id = t.id where t.id = $1 order by a.attempt`,
+       from task t join attempt_history a on a.task_id = t.id where t.id = $1 order by a.attempt`,
     [id],
   )
   return rows.map(({ after }) => after)
@@ -39,7 +39,7 @@ test('tasks with a delay or a moment start in the order in which they are due, n
 
   expect(waiting).toMatchObject({ status: 'PENDING', attempt: 0, dueAt: moment.toISOString() })
   const begun = await nightshift.sql<{ task_id: string; started_at: Date }>(
-    'select task_id, started_at from attempt order by started_at',
+    'select task_id, started_at from attempt_history order by started_at',
   )
   expect(begun.map(({ task_id }) => task_id)).toEqual([now, soon, late])
   expect((await startsOf(soon))[0]).toBeGreaterThanOrEqual(2)
@@ -94,7 +94,7 @@ test('without any consumer a task expires, at once due or delayed, and a later c
       where d.reason = 'expired' and d.failed_at >= t.expires_at order by d.task_id`,
   )
   expect(letters.map(({ task_id }) => task_id)).toEqual([due, delayed].sort())
-  expect(await nightshift.sql('select task_id from attempt')).toEqual([{ task_id: patient }])
+  expect(await nightshift.sql('select task_id from attempt_history')).toEqual([{ task_id: patient }])
 })
 
 test('a task expires behind a busy slot and on a long wait for its retry, but not while it runs', async () => {

@@ -51,7 +51,7 @@ async function untilSessions(what: string, condition: string, sessions = 1): Pro
 
 const WAITING = `wait_event_type = 'Lock'`
 /** The fenced statement that ends an attempt was the last one. */
-const SETTLE = `query like '%with mine as materialized%'`
+const SETTLE = `query like '%soon as materialized%moved as materialized%'`
 
 async function untilLeaseRunsOut(life: string): Promise<void> {
   const over = 'select from consumer where id = $1 and ended_at is not null'
@@ -62,7 +62,7 @@ const running = (id: string) =>
   nightshift.sql(`select attempt, holder from unfinished where task_id = $1 and status = 'RUNNING'`, [id])
 
 const executions = (id: string) =>
-  nightshift.sql('select consumer, outcome from attempt where task_id = $1 order by attempt', [id])
+  nightshift.sql('select consumer, outcome from attempt_history where task_id = $1 order by attempt', [id])
 
 async function startOther(): Promise<string> {
   const DATABASE_URL = toOther.url(nightshift.databaseUrl)
@@ -114,12 +114,12 @@ test('frozen while it waits inside its transaction: fenced, the other result sta
 
 test('its settle, which commits by itself, comes after the other began: it changes nothing', async () => {
   const [first] = (await livesOf('frozen')) as [string]
-  const held = proxy.holdRequest(execution('settle'))
+  const held = proxy.holdRequest(execution('settle_success'))
   const id = await submit(api, { name: 'trial.echo', payload: 'hello' })
   await held.reached
 
   frozen.kill('SIGSTOP')
-  const heldOther = toOther.holdRequest(execution('settle'))
+  const heldOther = toOther.holdRequest(execution('settle_success'))
   const other = await anotherTakesOver(id)
   await heldOther.reached
   held.release()
@@ -137,7 +137,7 @@ test('its settle, which commits by itself, comes after the other began: it chang
 
 test('its settle inside its transaction comes after the other began: fenced, the other result stands', async () => {
   const [first] = (await livesOf('frozen')) as [string]
-  const held = proxy.holdRequest(execution('settle'))
+  const held = proxy.holdRequest(execution('settle_success_waiting'))
   const id = await submit(api, TASK)
   await held.reached
 

@@ -40,7 +40,7 @@ async function kill(victim: RunningProcess): Promise<void> {
 
 /** How often the task was executed, and how each execution ended. */
 async function history(): Promise<string[]> {
-  const rows = await nightshift.sql<{ outcome: string }>('select outcome from attempt order by attempt')
+  const rows = await nightshift.sql<{ outcome: string }>('select outcome from attempt_history order by attempt')
   return rows.map(({ outcome }) => outcome)
 }
 

@@ -58,7 +58,7 @@ async function untilAcked(deliveries: number): Promise<void> {
 async function histories(ids: readonly string[]) {
   return nightshift.sql<{ id: string; status: string; failures: number; crashes: number; ends: string[] }>(
     `select f.task_id as id, f.status, f.failures, f.crashes, array_agg(a.outcome order by a.attempt) as ends
-       from finished f join attempt a using (task_id)
+       from finished f join attempt_history a using (task_id)
       where f.task_id = any($1) group by f.task_id, f.status, f.failures, f.crashes order by f.task_id`,
     [ids],
   )
@@ -68,11 +68,11 @@ const uncharged = { status: 'SUCCESS', failures: 0, crashes: 0 }
 
 const CUTS = [
   { lost: 'a claim', cut: () => toConsumer.cutAfterRequest(execution('claim'), done) },
-  { lost: 'a settle', cut: () => toConsumer.cutAfterRequest(execution('settle'), done) },
+  { lost: 'a settle', cut: () => toConsumer.cutAfterRequest(execution('settle_success'), done) },
   { lost: 'a claim, and of the next one', cut: () => twice(execution('claim')) },
-  { lost: 'a settle, and of the next one', cut: () => twice(execution('settle')) },
+  { lost: 'a settle, and of the next one', cut: () => twice(execution('settle_success')) },
   { lost: 'a claim, in silence', cut: () => toConsumer.dropAnswersOnce(execution('claim')) },
-  { lost: 'a settle, in silence', cut: () => toConsumer.dropAnswersOnce(execution('settle')) },
+  { lost: 'a settle, in silence', cut: () => toConsumer.dropAnswersOnce(execution('settle_success')) },
 ]
 
 async function twice(match: (bytes: Buffer) => boolean): Promise<void> {
@@ -103,7 +103,7 @@ const TRANSACTION_CUTS = [
   {
     lost: 'the settle before the commit',
     userId: 'u-settle',
-    cut: () => toConsumer.cutAfterRequest(execution('settle')),
+    cut: () => toConsumer.cutAfterRequest(execution('settle_success_waiting')),
     // Nothing was committed, and that was not the task's fault: it is done again, uncharged.
     ends: ['handed_back', 'success'],
   },
@@ -152,7 +152,7 @@ test('answers are lost again and again under load: every conversation counts onc
   const conversations = Array.from({ length: 150 }, (_, n) => aConversation(n, users[n % users.length]))
   let cuts = 0
   // What is not cut by the end never will be: its promise goes with the trap.
-  for (const match of [execution('claim'), execution('settle'), commit]) void cutOften(match, 10)
+  for (const match of [execution('claim'), execution('settle_success_waiting'), commit]) void cutOften(match, 10)
 
   async function cutOften(match: (bytes: Buffer) => boolean, times: number): Promise<void> {
     for (let n = 0; n < times; n++) {

@@ -142,7 +142,7 @@ test('retries and a redrive are traces of their own, linked to where the task ca
   expect((await call(api, 'POST', `/api/v1/tasks/${body.id}/retry`)).status).toBe(202)
   await until(
     'the redriven attempt to end',
-    async () => (await nightshift.sql('select from attempt where attempt = 3')).length === 1,
+    async () => (await nightshift.sql('select from attempt_history where attempt = 3')).length === 1,
   )
 
   const accept = await otlp.span('accepting', named('accept trial.fail'))

@@ -37,7 +37,7 @@ async function runs(consumers: readonly RunningProcess[], atLeast: number): Prom
   return ended().map(({ task_id }) => task_id)
 }
 
-const attempts = () => nightshift.sql('select task_id, attempt, outcome from attempt order by task_id, attempt')
+const attempts = () => nightshift.sql('select task_id, attempt, outcome from attempt_history order by task_id, attempt')
 
 const BATCHES = [
   { copies: 2, consumers: 1, slots: 2 },

@@ -153,7 +153,7 @@ async function expectNothingLostOrCharged(accepted: readonly string[]): Promise<
   expect(stray, 'stored and not finished').toEqual([])
   const harmed = await nightshift.sql(`select * from finished where status <> 'SUCCESS' or failures > 0 or crashes > 0`)
   expect(harmed, 'not SUCCESS, or charged').toEqual([])
-  const attempts = await nightshift.sql(`select * from attempt where outcome not in ('success', 'handed_back')`)
+  const attempts = await nightshift.sql(`select * from attempt_history where outcome not in ('success', 'handed_back')`)
   expect(attempts, 'attempts that were charged or died').toEqual([])
 }
 
@@ -172,7 +172,7 @@ async function expectCountedOnce(): Promise<void> {
   )
   expect(sums, 'users whose sums are not those of their conversations').toEqual([])
   const twice = await nightshift.sql(
-    `select task_id from attempt where outcome = 'success' group by task_id having count(*) > 1`,
+    `select task_id from attempt_history where outcome = 'success' group by task_id having count(*) > 1`,
   )
   expect(twice, 'tasks with more than one success').toEqual([])
 }

@@ -107,7 +107,7 @@ test('days before the retention are dropped, but not what is unfinished in them:
   const left = await nightshift.sql<{ id: string; payload: unknown }>('select id, payload from task order by id')
   expect(left.map(({ id }) => id)).toEqual([unfinished, young])
   expect(left[0]?.payload).toEqual({ kept: 3 })
-  expect(await nightshift.sql('select task_id from attempt order by 1')).toEqual([
+  expect(await nightshift.sql('select task_id from attempt_history order by 1')).toEqual([
     { task_id: unfinished },
     { task_id: young },
   ])

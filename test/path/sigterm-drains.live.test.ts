@@ -24,7 +24,7 @@ async function expectAllSucceededUncharged(ids: readonly string[]): Promise<void
     `select task_id from finished where status = 'SUCCESS' and failures = 0 and crashes = 0`,
   )
   expect(rows.map((row) => row.task_id).sort()).toEqual(ids.toSorted())
-  const others = await nightshift.sql(`select * from attempt where outcome not in ('success', 'handed_back')`)
+  const others = await nightshift.sql(`select * from attempt_history where outcome not in ('success', 'handed_back')`)
   expect(others).toEqual([])
 }
 
@@ -159,7 +159,7 @@ test.each([
     await held.release()
 
     expect(exit).toEqual(STOPPED)
-    const history = [{ attempt: 1, outcome: 'handed_back', error: null, nextAt: null }]
+    const history = [{ attempt: 1, outcome: 'handed_back', error: null, nextAt: expect.any(String) }]
     expect(between).toMatchObject({ status: 'PENDING', attempt: 1, failures: 0, crashes: 0, attempts: history })
     expect(copies, 'wake-ups that the first consumer had not acknowledged').toBe(0)
     expect(after).toMatchObject({ status: 'RUNNING', attempt: 2, failures: 0, crashes: 0, attempts: history })

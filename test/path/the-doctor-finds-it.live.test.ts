@@ -9,7 +9,7 @@ import { createManagement } from '../../scripts/servers/management.ts'
 import { topologyOf } from '../../src/broker/topology.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import { aVhost, type Vhost } from '../support/broker.ts'
-import { aDatabase, type Database } from '../support/database.ts'
+import { aDatabase, type Database, sqlUrl } from '../support/database.ts'
 import { findingsOf, said } from '../support/doctor.ts'
 import { aNightshift, type Nightshift, submit } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
@@ -316,7 +316,7 @@ async function withChannel(url: string, work: (channel: Channel) => Promise<void
 }
 
 async function sql(url: string, text: string): Promise<void> {
-  const client = new Client({ connectionString: url })
+  const client = new Client({ connectionString: sqlUrl(url) })
   await client.connect()
   await client.query(text)
   await client.end()

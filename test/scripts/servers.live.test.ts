@@ -33,7 +33,7 @@ test('each database is a migrated copy of its own', async () => {
   await firstValue(one.url, 'create table only_here (id int)')
 
   const tables =
-    "select count(*)::int from pg_tables where schemaname = 'public' and tablename in ('schema_migration', 'only_here')"
+    "select count(*)::int from pg_tables where schemaname in ('nightshift', 'public') and tablename in ('schema_migration', 'only_here')"
   expect(await firstValue(one.url, tables)).toBe(2)
   expect(await firstValue(two.url, tables)).toBe(1)
   await Promise.all([one.drop(), two.drop()])

@@ -6,7 +6,7 @@ import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { createIdClock } from '../../src/store/task-ids.ts'
 import { type AnApi, type ApiOptions, anApi } from '../http/an-api.ts'
-import { aDatabase } from '../support/database.ts'
+import { aDatabase, sqlUrl } from '../support/database.ts'
 import { PACKS } from '../support/packs.ts'
 
 export interface LiveApiOptions extends Pick<ApiOptions, 'callers' | 'contracts' | 'broker'> {
@@ -54,7 +54,7 @@ export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
 
   const { api, db } = await start()
   const sql = async (text: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> => {
-    const client = new pg.Client({ connectionString: database.url })
+    const client = new pg.Client({ connectionString: sqlUrl(database.url) })
     await client.connect()
     try {
       return (await client.query(text, [...values])).rows as Record<string, unknown>[]

@@ -25,15 +25,14 @@ async function end(live: LiveApi, id: string, status: 'SUCCESS' | 'FAILED', resu
   const error = JSON.stringify({ name: 'TypeError', message: 'no such bot', stack: 'at secret.ts:1' })
   const [outcome, failure] = status === 'FAILED' ? ['failure', error] : ['success', null]
   await live.sql(
-    `with gone as (delete from unfinished where task_id = $1), history as (
-       insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint)
-       values ($1, 1, '${CONSUMER}', clock_timestamp(), clock_timestamp(), $3, $4, case when $4::jsonb is not null then 'abcdefabcdefabcd' end)
-     ), letter as (
+    `with gone as (delete from unfinished where task_id = $1), letter as (
        insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
        select id, name, queue, client, clock_timestamp(), 'non_retryable', $4, 'abcdefabcdefabcd' from task where id = $1 and $2 = 'FAILED'
      )
-     insert into finished (task_id, status, attempt, failures, crashes, result, finished_at)
-     values ($1, $2, 1, case when $2 = 'FAILED' then 1 else 0 end, 0, $5, clock_timestamp())`,
+     insert into finished (task_id, status, attempt, failures, crashes, result, finished_at, consumer, started_at, outcome,
+                           error, fingerprint)
+     values ($1, $2, 1, case when $2 = 'FAILED' then 1 else 0 end, 0, $5, clock_timestamp(), '${CONSUMER}', clock_timestamp(),
+             $3, $4, case when $4::jsonb is not null then 'abcdefabcdefabcd' end)`,
     [id, status, outcome, failure, JSON.stringify(result)],
   )
 }

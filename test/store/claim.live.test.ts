@@ -62,6 +62,7 @@ test('what is claimed comes back with what its handler needs, and runs by the ta
     ...{ id, name, queue, client, requestId, traceparent },
     ...{ userId: 'somebody', payload, maxAttempts: 7, attempt: 1, failures: 0, crashes: 0 },
     waitedSeconds: expect.any(Number),
+    offeredMs: expect.any(Number),
   })
   const stand = await standOf(id)
   expect(stand).toMatchObject({ status: 'RUNNING', attempt: 1, holder: consumer, published_at: new Date(publishedAt) })

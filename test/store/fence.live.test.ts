@@ -6,7 +6,7 @@ import { type Db, openDb } from '../../src/store/db.ts'
 import { accept } from '../../src/store/moves/accept.ts'
 import { claimTasks } from '../../src/store/moves/claim.ts'
 import { writeProgress } from '../../src/store/moves/progress.ts'
-import { type Settlement, settleTasks } from '../../src/store/moves/settle.ts'
+import { type Settlement, settleTasks, settleWithin } from '../../src/store/moves/settle.ts'
 import { endSilent, takeBack } from '../../src/store/moves/take-back.ts'
 import { databaseTime } from '../../src/store/reads/database-time.ts'
 import { aLife } from '../support/a-life.ts'
@@ -77,7 +77,7 @@ async function stand(): Promise<Stand & { outbox: number; letters: number }> {
       text: `
         select *, (select count(*)::int from outbox where task_id = $1) as outbox,
                (select count(*)::int from dead_letter where task_id = $1) as letters
-          from (select status, attempt, holder, null::jsonb as result from unfinished where task_id = $1
+          from (select status, attempt, holder, null::json as result from unfinished where task_id = $1
                  union all select status, attempt, null, result from finished where task_id = $1) task`,
     },
     [id],
@@ -153,13 +153,21 @@ test('the holder fences: a claim that a crash of PostgreSQL forgot, and that ano
   expect(await stand()).toMatchObject({ status: 'RUNNING', attempt: 1, holder: second })
 })
 
-test('a settle that waits for the lock of whoever decides sees the decision', async () => {
+/** Settles as the consumer does: as long as it is told to ask again. */
+async function untilSettled(settlement: Settlement): Promise<string | undefined> {
+  for (;;) {
+    const [settled] = await settleTasks(frozen, first, [settlement])
+    if (settled !== 'again') return settled
+  }
+}
+
+test('a settle that finds the lock of whoever decides sees the decision', async () => {
   await claim(first, 1)
-  let settled: Promise<string[]> | undefined
+  let settled: Promise<string | undefined> | undefined
 
   await db.transaction(async (connection) => {
     await connection.raw('select from unfinished where task_id = $1 for update', [id])
-    settled = settleTasks(frozen, first, [success(1, '"stale"')])
+    settled = untilSettled(success(1, '"stale"'))
     await until('the settle to wait for the lock', async () => {
       const waiting = `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`
       return (await db.query({ text: waiting }, [backend])).length === 1
@@ -167,8 +175,42 @@ test('a settle that waits for the lock of whoever decides sees the decision', as
     await connection.raw(`update unfinished set attempt = 2, holder = $2 where task_id = $1`, [id, second])
   })
 
-  expect(await settled).toEqual(['fenced'])
+  expect(await settled).toBe('fenced')
   expect(await stand()).toMatchObject({ status: 'RUNNING', attempt: 2, holder: second })
+})
+
+test.for(ENDS.map((end) => [end.next, end] as const))(
+  'a row that another holds holds up no other settle to %s, and is settled once it is free',
+  async ([, end]) => {
+    await claim(first, 1)
+    const other = aTask()
+    await accept(db, [other], 0, 'test')
+    await claimTasks(db, first, [{ id: other.id, attempt: 1, deadlineMs: 60_000, publishedAt: undefined }])
+    const both = [id, other.id].map((each) => ({ ...end, id: each }))
+
+    await db.transaction(async (connection) => {
+      await connection.raw('select from unfinished where task_id = $1 for update', [id])
+      expect(await settleTasks(db, first, both)).toEqual(['again', 'settled'])
+    })
+
+    expect(await settleTasks(db, first, both)).toEqual(['settled', 'already'])
+  },
+)
+
+test('a settle that meets its own progress is not thrown away', async () => {
+  await claim(first, 1)
+  freeze()
+  const settled = settleTasks(frozen, first, [success(1, '"right"')])
+  await db.transaction(async (connection) => {
+    await writeProgress(connection, { id, attempt: 1 }, first, '{"percent": 90}')
+    thaw()
+    await until('the settle to wait for the lock', async () => {
+      const waiting = `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`
+      return (await db.query({ text: waiting }, [backend])).length === 1
+    })
+  })
+
+  expect(await settled).toEqual(['settled'])
 })
 
 test('the last statement of a transaction of its own: what it wrote goes with it', async () => {
@@ -179,10 +221,10 @@ test('the last statement of a transaction of its own: what it wrote goes with it
   const committed = frozen.transaction(async (connection) => {
     await connection.raw('insert into effect values (1)')
     freeze()
-    const settled = settleTasks(connection, first, [success(1, '"stale"')])
+    const settled = settleWithin(connection, first, success(1, '"stale"'))
     await takeOver()
     thaw()
-    if ((await settled)[0] === 'fenced') throw gone
+    if ((await settled) === 'fenced') throw gone
   })
 
   await expect(committed).rejects.toBe(gone)

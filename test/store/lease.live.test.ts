@@ -10,6 +10,7 @@ import { cancelTask } from '../../src/store/moves/cancel.ts'
 import { claimTasks } from '../../src/store/moves/claim.ts'
 import { endLife } from '../../src/store/moves/hand-back.ts'
 import { beginLife, renewLease } from '../../src/store/moves/lease.ts'
+import { newestBegun } from '../../src/store/moves/reoffer.ts'
 import { settleTasks } from '../../src/store/moves/settle.ts'
 import { aLife } from '../support/a-life.ts'
 import { aTask } from '../support/a-task.ts'
@@ -76,6 +77,16 @@ test('a life begins with a full lease, and its id is used once', async () => {
   expect(sqlState(repeated)).toBe('23505')
 })
 
+const holding = (
+  inFlight: readonly Held[],
+  begun: Readonly<Record<string, number>>,
+  newestOffered: Readonly<Record<string, number>> = {},
+) => ({
+  inFlight,
+  begun: new Map(Object.entries(begun)),
+  newestOffered: new Map(Object.entries(newestOffered)),
+})
+
 test('a renewal gives a full lease again, and keeps what was begun and what runs', async () => {
   const life = await aLife(db, { leaseSeconds: 20 })
   const [oldest, ...younger] = [...(await running(life, 'other', 1)), ...(await running(life, 'trial', 2))]
@@ -83,7 +94,10 @@ test('a renewal gives a full lease again, and keeps what was begun and what runs
   const since = new Date('2026-01-02T03:04:05Z')
   await sql('update unfinished set started_at = $2 where task_id = $1', oldest?.id, since)
 
-  expect(await renewLease(db, life, 60, inHand, { trial: 17, other: 1 })).toEqual({ isAlive: true, lost: [] })
+  expect(await renewLease(db, life, 60, holding(inHand, { trial: 17, other: 1 }, { trial: 5_000 }))).toEqual({
+    isAlive: true,
+    lost: [],
+  })
 
   const renewed = await lifeOf(life)
   expect(renewed).toMatchObject({
@@ -91,15 +105,16 @@ test('a renewal gives a full lease again, and keeps what was begun and what runs
     running: { trial: 2, other: 1 },
     running_since: since,
   })
+  expect(await newestBegun(db)).toEqual(new Map([['trial', new Date(5_000)]]))
   expect(renewed.leftSeconds).toBeGreaterThan(50)
   expect(renewed.leftSeconds).toBeLessThanOrEqual(60)
 })
 
 test('a renewal with nothing in hand says that nothing runs', async () => {
   const life = await aLife(db)
-  await renewLease(db, life, 60, await running(life, 'trial', 1), { trial: 1 })
+  await renewLease(db, life, 60, holding(await running(life, 'trial', 1), { trial: 1 }))
 
-  expect(await renewLease(db, life, 60, [], { trial: 1 })).toEqual({ isAlive: true, lost: [] })
+  expect(await renewLease(db, life, 60, holding([], { trial: 1 }))).toEqual({ isAlive: true, lost: [] })
   expect(await lifeOf(life)).toMatchObject({ running: {}, running_since: null })
 })
 
@@ -114,12 +129,12 @@ test('a renewal names the tasks in hand that are no longer its own, and only tho
   await sql('update unfinished set attempt = 2 where task_id = $1', later.id)
   await settleTasks(db, life, [success(ended)])
 
-  const { isAlive, lost } = await renewLease(db, life, 60, [...held, gone], {})
+  const { isAlive, lost } = await renewLease(db, life, 60, holding([...held, gone], {}))
 
   expect(isAlive).toBe(true)
   expect(lost.sort()).toEqual([cancelled, taken, later, ended, gone].map(({ id }) => id).sort())
   expect(await lifeOf(life)).toMatchObject({ running: { trial: 1 } })
-  expect(await renewLease(db, life, 60, [kept], {})).toEqual({ isAlive: true, lost: [] })
+  expect(await renewLease(db, life, 60, holding([kept], {}))).toEqual({ isAlive: true, lost: [] })
 })
 
 test.for<[string, () => Promise<string>]>([
@@ -136,7 +151,7 @@ test.for<[string, () => Promise<string>]>([
   const life = await aDeadLife()
   const [before] = await sql('select * from consumer where id = $1', life)
 
-  expect(await renewLease(db, life, 60, [], { trial: 1 })).toMatchObject({ isAlive: false })
+  expect(await renewLease(db, life, 60, holding([], { trial: 1 }))).toMatchObject({ isAlive: false })
   expect(await sql('select * from consumer where id = $1', life)).toEqual([before])
 })
 
@@ -144,7 +159,7 @@ test('the renewal of one life leaves the others', async () => {
   const [mine, other] = [await aLife(db), await aLife(db)]
   const [before] = await sql('select * from consumer where id = $1', other)
 
-  await renewLease(db, mine, 60, [], { trial: 1 })
+  await renewLease(db, mine, 60, holding([], { trial: 1 }))
 
   expect(await sql('select * from consumer where id = $1', other)).toEqual([before])
 })

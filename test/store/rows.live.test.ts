@@ -10,7 +10,7 @@ import type { Db, Queryable } from '../../src/store/db.ts'
 import { groupDeadLetters, listDeadLetters } from '../../src/store/reads/dead-letters.ts'
 import { listTasks } from '../../src/store/reads/tasks.ts'
 import { bigint, type Column, float, int, neverNull, nullable, statements, text } from '../../src/store/statement.ts'
-import { aDatabase, type Database } from '../support/database.ts'
+import { aDatabase, type Database, sqlUrl } from '../support/database.ts'
 
 const STORE = fileURLToPath(new URL('../../src/store', import.meta.url))
 const files = readdirSync(STORE, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
@@ -28,7 +28,7 @@ let database: Database
 let client: Client
 beforeAll(async () => {
   database = await aDatabase()
-  client = new Client({ connectionString: database.url })
+  client = new Client({ connectionString: sqlUrl(database.url) })
   await client.connect()
 })
 afterAll(async () => {

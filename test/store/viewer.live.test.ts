@@ -67,7 +67,7 @@ test('every table that a viewer may read is under row-level security, but for th
   const open = await db.query({
     text: `select c.relname as name from pg_class c
             where has_table_privilege('nightshift_reader', c.oid, 'select') and c.relkind in ('r', 'p')
-              and c.relnamespace = 'public'::regnamespace and not c.relrowsecurity`,
+              and c.relnamespace = 'nightshift'::regnamespace and not c.relrowsecurity`,
   })
   expect(open).toEqual([{ name: 'consumer' }])
 })

@@ -11,7 +11,7 @@ import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
 import { accept } from '../../src/store/moves/accept.ts'
 import { aTask } from './a-task.ts'
-import { aDatabase } from './database.ts'
+import { aDatabase, sqlUrl } from './database.ts'
 import type { FaultProxy } from './fault-proxy.ts'
 import { aProxyTo } from './postgres-wire.ts'
 
@@ -51,7 +51,7 @@ export async function someSteps({ handle, effects = 'database' }: StepsInput): P
   const [db, leaseDb, effectsDb] = ['claims', 'lease', 'effects'].map((name) =>
     openDb({ url, poolSize: 2, name, log: silentLog }),
   ) as [ReturnType<typeof openDb>, ReturnType<typeof openDb>, ReturnType<typeof openDb>]
-  const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+  const pool = new pg.Pool({ connectionString: sqlUrl(database.url), max: 2 })
   pool.on('error', () => undefined)
   const ownDb = openDb({ url: database.url, poolSize: 1, name: 'test', log: silentLog })
   const contract = defineTask({ name: NAME, summary: 'For the test.', payload: z.unknown(), queue: 'trial', effects })

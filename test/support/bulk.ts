@@ -49,10 +49,10 @@ export async function recordReoffers(nightshift: Nightshift): Promise<() => Prom
 export async function notDoneOnce(nightshift: Nightshift, ids: readonly string[]): Promise<unknown[]> {
   return nightshift.sql(
     `select wanted.id, f.status, f.attempt,
-            (select count(*)::int from attempt a where a.task_id = wanted.id) as attempts
+            (select count(*)::int from attempt_history a where a.task_id = wanted.id) as attempts
        from unnest($1::uuid[]) as wanted(id) left join finished f on f.task_id = wanted.id
       where f.status is distinct from 'SUCCESS' or f.attempt <> 1
-         or (select count(*) from attempt a where a.task_id = wanted.id) <> 1
+         or (select count(*) from attempt_history a where a.task_id = wanted.id) <> 1
       limit 10`,
     [ids],
   )

@@ -1,7 +1,9 @@
 // Ended conversations to submit, what they must add up to by the pure score function, and a hand on a user's row.
+
 import { Client } from 'pg'
 import type { ConversationPayload, LogEntry } from '../../packs/conversation/src/contract.ts'
 import { type FriendshipStatus, scoreOf, statusOf } from '../../packs/conversation/src/score.ts'
+import { sqlUrl } from './database.ts'
 
 /** The n-th conversation of a user: each with another mood, two bots, topics in another order. */
 export function aConversation(n: number, userId = 'u-1'): ConversationPayload {
@@ -33,7 +35,7 @@ export function totalsOf(conversations: readonly ConversationPayload[]): Totals 
 
 /** Makes the user's friendship row and holds its lock, so that every task of this user waits, until `release`. */
 export async function holdUser(databaseUrl: string, userId = 'u-1'): Promise<{ release(): Promise<void> }> {
-  const client = new Client({ connectionString: databaseUrl })
+  const client = new Client({ connectionString: sqlUrl(databaseUrl) })
   client.on('error', () => undefined)
   await client.connect()
   await client.query('insert into conversation.friendship_status (user_id) values ($1) on conflict do nothing', [

@@ -44,3 +44,10 @@ async function run(url: string, ...statements: string[]): Promise<void> {
     await client.end()
   }
 }
+
+/** The URL for a test's own SQL, which names the tables of the platform by their plain names. */
+export function sqlUrl(databaseUrl: string): string {
+  const url = new URL(databaseUrl)
+  url.searchParams.set('options', '-c search_path=nightshift,public')
+  return url.href
+}

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterEach, beforeEach } from 'vitest'
 import { aVhost } from './broker.ts'
-import { aDatabase } from './database.ts'
+import { aDatabase, sqlUrl } from './database.ts'
 import { failOnLeftovers, type RunningProcess, startProcess } from './processes.ts'
 import { until } from './until.ts'
 
@@ -100,7 +100,7 @@ export async function aNightshift(options: NightshiftOptions = {}): Promise<Nigh
   const databaseUrl = options.databaseUrl ?? (database?.url as string)
   const amqpUrl = options.amqpUrl ?? (vhost?.url as string)
   const processes: RunningProcess[] = []
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 3 })
+  const pool = new pg.Pool({ connectionString: sqlUrl(databaseUrl), max: 3 })
   pool.on('error', () => undefined)
   const env: Record<string, string> = { ...ENV, DATABASE_URL: databaseUrl, AMQP_URL: amqpUrl, ...options.env }
 

@@ -22,9 +22,9 @@ const REPLAYED = statement({
 /** $1 the tasks as JSON: jsonb_to_recordset took 1.28 times the rows of unnest at 100 rows. */
 const INPUT = `
   select x.*, at, coalesce(run_at, at + coalesce(delay_ms, 0) * interval '1 ms') as due
-    from clock_timestamp() as at, jsonb_to_recordset($1::jsonb) as x(
+    from clock_timestamp() as at, json_to_recordset($1::json) as x(
       id uuid, name text, queue text, client text, request_id text, trace_id text, traceparent text, tracestate text,
-      user_id text, tags text[], payload jsonb, max_attempts int, run_at timestamptz, delay_ms bigint,
+      user_id text, tags text[], payload json, max_attempts int, run_at timestamptz, delay_ms bigint,
       expires_after_ms bigint, ahead int, idempotency_key text)`
 
 /** $2 seconds for which due rows are born claimed by the caller's relay (0: not claimed), $3 the name of the api process. */

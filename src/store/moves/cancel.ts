@@ -3,6 +3,7 @@ import { type Actor, clientOf, type Viewer } from '../../core/caller.ts'
 import type { Status } from '../../core/states.ts'
 import type { Queryable } from '../db.ts'
 import { int, neverNull, nullable, statement, text, theRow } from '../statement.ts'
+import { ends, moved } from './move.ts'
 
 /** What became of one request to cancel or redrive. */
 export type Operated = { readonly done: true } | { readonly done: false; readonly status: Status | undefined }
@@ -14,28 +15,17 @@ export type Operated = { readonly done: true } | { readonly done: false; readonl
 const CANCEL = statement({
   name: 'cancel',
   text: `
-    with mine as materialized (
-      select u.* from unfinished u
-       where u.task_id = $1
-         and ($2::text is null or exists (select from task t where t.id = $1 and t.client = $2))
-         for update of u
-    ), gone as (
-      delete from unfinished u using mine where u.task_id = mine.task_id
-      returning u.task_id
-    ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
-      select task_id, attempt, holder, started_at, clock_timestamp(), 'cancelled', due_at, published_at, reoffers
-        from mine where status = 'RUNNING'
-    ), done as (
-      insert into finished (task_id, status, attempt, failures, crashes, progress, finished_at)
-      select m.task_id, 'CANCELLED', m.attempt, m.failures, m.crashes, m.progress, clock_timestamp()
-        from mine m join gone using (task_id)
-      returning task_id
-    ), noted as (
+    with ${moved(
+      { next: `'CANCELLED'`, outcome: `case when u.status = 'RUNNING' then 'cancelled' end` },
+      `from unfinished u
+        where u.task_id = $1
+          and ($2::text is null or exists (select from task t where t.id = $1 and t.client = $2))
+          for update of u`,
+    )}, ${ends()}, noted as (
       insert into operation (actor, action, task_id, request_id, reason)
-      select $3, 'cancel', task_id, $4, $5 from done
+      select $3, 'cancel', task_id, $4, $5 from ended
     )
-    select (select count(*) from done)::int as done,
+    select (select count(*) from ended)::int as done,
            (select f.status from finished f where f.task_id = $1
               and ($2::text is null or exists (select from task t where t.id = $1 and t.client = $2))) as status`,
   row: { done: neverNull(int()), status: nullable(text<Status>()) },

@@ -1,7 +1,7 @@
 /** Ends a consumer's life and hands back what it runs, uncharged. */
-import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
 import { statement, uuid } from '../statement.ts'
+import { moved, offers } from './move.ts'
 
 /** Why a life ended by its own hand; maintenance ends those that fell silent. */
 export type EndOfLife = 'told_to_stop' | 'lease_lost'
@@ -12,22 +12,11 @@ const END = statement({
   text: `
     with ended as (
       update consumer set ended_at = clock_timestamp(), ended_because = $2 where id = $1 and ended_at is null
-    ), mine as materialized (
-      select * from unfinished where holder = $1 and status = 'RUNNING' order by task_id for update
-    ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, due_at, published_at, reoffers)
-      select task_id, attempt, holder, started_at, clock_timestamp(), 'handed_back', due_at, published_at, reoffers
-        from mine
-    ), back as (
-      update unfinished u
-         set status = 'PENDING', holder = null, started_at = null, deadline_at = null,
-             due_at = clock_timestamp(), offered_at = clock_timestamp(), reoffers = 0
-        from mine where u.task_id = mine.task_id
-    ), travel as (
-      insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
-      select task_id, attempt + 1, queue, crashes >= ${DEATHS_BEFORE_ALONE}, clock_timestamp(), clock_timestamp() from mine
-    )
-    select task_id as id from mine`,
+    ), ${moved(
+      { next: `'PENDING'`, outcome: `'handed_back'` },
+      `from unfinished u where u.holder = $1 and u.status = 'RUNNING' order by u.task_id for update`,
+    )}, ${offers()}
+    select task_id as id from offered`,
   row: { id: uuid() },
 })
 

@@ -3,7 +3,7 @@
  * another life with another id, so whatever the old one still does is fenced.
  */
 import type { Queryable } from '../db.ts'
-import { bool, neverNull, statement, uuids } from '../statement.ts'
+import { bool, neverNull, statement, theRow, uuids } from '../statement.ts'
 
 const BEGIN = statement({
   name: 'begin_life',
@@ -29,17 +29,19 @@ export async function beginLife(db: Queryable, life: Life): Promise<void> {
   await db.query(BEGIN, [life.id, life.name, life.version, queues, life.leaseSeconds, life.tasks])
 }
 
-/** $1 the life, $2 seconds of a lease, $3 what it has in flight, $4 what it has begun. */
+/** $1 the life, $2 seconds of a lease, $3 what it has in flight, $4 what it has begun, $5 when the newest was offered. */
 const RENEW = statement({
   name: 'renew_lease',
   text: `
     with held as materialized (
       select h.id, u.queue, u.started_at
-        from jsonb_to_recordset($3::jsonb) as h(id uuid, attempt int)
-        left join unfinished u on u.task_id = h.id and u.attempt = h.attempt and u.holder = $1 and u.status = 'RUNNING'
+        from json_to_recordset($3::json) as h(id uuid, attempt int)
+        left join lateral (
+          select queue, started_at from unfinished u
+           where u.task_id = h.id and u.attempt = h.attempt and u.holder = $1 and u.status = 'RUNNING' offset 0) u on true
     ), renewed as (
       update consumer
-         set lease_until = clock_timestamp() + $2::int * interval '1 s', begun = $4::jsonb,
+         set lease_until = clock_timestamp() + $2::int * interval '1 s', begun = $4::jsonb, newest_offered = $5::jsonb,
              running = (select coalesce(jsonb_object_agg(queue, attempts), '{}')
                           from (select queue, count(*) as attempts from held where queue is not null group by queue) q),
              running_since = (select min(started_at) from held)
@@ -50,18 +52,26 @@ const RENEW = statement({
   row: { isAlive: neverNull(bool()), lost: neverNull(uuids()) },
 })
 
+export interface Held {
+  /** The attempts in flight. */
+  readonly inFlight: readonly { readonly id: string; readonly attempt: number }[]
+  /** How many attempts this life has begun, by queue. */
+  readonly begun: ReadonlyMap<string, number>
+  /** When the newest task that it has begun was offered, milliseconds since 1970, by queue. */
+  readonly newestOffered: ReadonlyMap<string, number>
+}
+
 /**
- * Renews the lease, tells how many attempts this life has begun by queue, notes which of those in flight run by the table,
- * and says which are no longer this consumer's (cancelled, or taken back). An attempt whose settle is under way may be
- * named too.
+ * Renews the lease, tells what this life has begun, notes which of those in flight run by the table, and says which are
+ * no longer this consumer's (cancelled, or taken back). An attempt whose settle is under way may be named too.
  */
 export async function renewLease(
   db: Queryable,
   id: string,
   leaseSeconds: number,
-  inFlight: readonly { readonly id: string; readonly attempt: number }[],
-  begun: Readonly<Record<string, number>>,
+  { inFlight, begun, newestOffered }: Held,
 ): Promise<{ isAlive: boolean; lost: string[] }> {
-  const rows = await db.query(RENEW, [id, leaseSeconds, JSON.stringify(inFlight), JSON.stringify(begun)])
-  return rows[0] as { isAlive: boolean; lost: string[] }
+  const newest = [...newestOffered].map(([queue, ms]) => [queue, new Date(ms)])
+  const told = [inFlight, Object.fromEntries(begun), Object.fromEntries(newest)].map((value) => JSON.stringify(value))
+  return theRow(await db.query(RENEW, [id, leaseSeconds, ...told]))
 }

@@ -80,11 +80,13 @@ const SETTLE_LATE = statement({
     with gone as (
       delete from outbox where id = any($1::bigint[]) returning id, task_id
     ), offered as materialized (
-      select u.task_id from unfinished u join gone on gone.task_id = u.task_id
-       where gone.id = any($2::bigint[]) and u.status <> 'RUNNING'
-       order by u.task_id for update of u skip locked
+      select found.task_id
+        from (select task_id from gone where id = any($2::bigint[]) order by task_id) late,
+             lateral (select u.task_id from unfinished u
+                       where u.task_id = late.task_id and u.status <> 'RUNNING' for update skip locked) found
     )
-    update unfinished u set offered_at = clock_timestamp() from offered where u.task_id = offered.task_id`,
+    update unfinished u set offered_at = clock_timestamp() from offered
+     where u.task_id = any(array[offered.task_id])`,
   row: {},
 })
 

@@ -4,7 +4,7 @@ import { statement } from '../statement.ts'
 
 const PROGRESS = statement({
   name: 'progress',
-  text: `update unfinished set progress = $4::jsonb
+  text: `update unfinished set progress = $4::json
           where task_id = $1 and attempt = $2 and holder = $3 and status = 'RUNNING'`,
   row: {},
 })

@@ -3,10 +3,11 @@
  * what comes next; it is fenced by attempt, holder and RUNNING, so a consumer that was given up changes nothing.
  */
 import type { Failure } from '../../core/failure.ts'
-import { DEATHS_BEFORE_ALONE } from '../../core/retry.ts'
 import type { FailureReason } from '../../core/states.ts'
 import type { Queryable } from '../db.ts'
-import { neverNull, statement, uuid } from '../statement.ts'
+import { bool, neverNull, statement, uuid } from '../statement.ts'
+import { SHORT_LOCK_WAIT, withoutWaiting } from './locks.ts'
+import { asFound, ends, LETTERS, moved, offers } from './move.ts'
 
 interface Ended {
   readonly id: string
@@ -31,69 +32,103 @@ export type Settlement = Ended &
     | { readonly next: 'PENDING'; readonly error: Failure | null; readonly delayMs: number }
   )
 
-/** settled: done. already: this very attempt had been settled by us before. fenced: another decided about it. */
-export type Settled = 'settled' | 'already' | 'fenced'
-
 /**
- * $1 the ends as JSON, each task once; $2 the consumer. Locks in id order. The lateral query and the arrays keep the
- * planner from beginning with the whole of `unfinished`, which was empty when it was last vacuumed (34 ms became 4 for 130
- * tasks).
+ * settled: done. already: this very attempt had been settled by us before. again: another transaction held the row, ask
+ * again. fenced: another decided about it.
  */
-const SETTLE = statement({
-  name: 'settle',
-  text: `
-    with mine as materialized (
-      select u.*, e.next, e.name, e.client, e.outcome, u.failures_before + e.charge as failures, e.result, e.error,
-             e.fingerprint, e.reason, e.rung_ms, clock_timestamp() as at,
-             clock_timestamp() + e.delay_ms * interval '1 ms' as due
-        from (select * from jsonb_to_recordset($1::jsonb) as e(
-                id uuid, attempt int, next text, name text, client text, outcome text, charge int, result jsonb,
-                error jsonb, fingerprint text, reason text, delay_ms bigint, rung_ms bigint) order by id) e,
-             lateral (select u.task_id, u.queue, u.attempt, u.failures as failures_before, u.crashes, u.started_at,
-                             u.progress, u.due_at, u.published_at, u.reoffers
-                        from unfinished u
-                       where u.task_id = e.id and u.attempt = e.attempt and u.holder = $2 and u.status = 'RUNNING'
-                         for update) u
-    ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at,
-                           due_at, published_at, reoffers)
-      select task_id, attempt, $2, started_at, at, outcome, error, fingerprint, due, due_at, published_at, reoffers
-        from mine
-    ), gone as (
-      delete from unfinished where task_id = any(array(select task_id from mine where next in ('SUCCESS', 'FAILED')))
-    ), done as (
-      insert into finished (task_id, status, attempt, failures, crashes, result, progress, finished_at)
-      select task_id, next, attempt, failures, crashes, result, progress, at from mine where next in ('SUCCESS', 'FAILED')
-    ), letter as (
-      insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
-      select task_id, name, queue, client, at, reason, error, fingerprint from mine where next = 'FAILED'
-    ), again as (
-      update unfinished u
-         set status = m.next, failures = m.failures, holder = null, started_at = null, deadline_at = null,
-             due_at = m.due, offered_at = m.due, reoffers = 0
-        from mine m where u.task_id = any(array[m.task_id]) and m.next in ('RETRYING', 'PENDING')
-    ), travel as (
-      insert into outbox (task_id, attempt, queue, rung_ms, alone, created_at, due_at)
-      select task_id, attempt + 1, queue, rung_ms, crashes >= ${DEATHS_BEFORE_ALONE}, at, case when rung_ms > 0 then at else due end
-        from mine where next in ('RETRYING', 'PENDING')
-    )
-    select task_id as id from mine`,
-  row: { id: uuid() },
-})
+export type Settled = 'settled' | 'already' | 'again' | 'fenced'
 
-/** Whether an attempt that is not ours any more was ended by ourselves: then only the answer had been lost. */
-const SETTLED_BEFORE = statement({
-  name: 'settled_before',
+/** Whether the row `u` is the attempt `m` and still this consumer's to end. */
+const fence = (attempt: string): string => `u.attempt = ${attempt} and u.holder = $2 and u.status = 'RUNNING'`
+
+/**
+ * How the rows are found. Most are held by nobody: they are written where they were found, fenced in the write, which
+ * waits a moment for a lock. Without waiting: what is held is left out. In a task's own transaction the lock is waited
+ * for: giving up would throw the work away.
+ */
+const FIND = {
+  '': 'offset 0',
+  _free: `and ${fence('e.attempt')} for update skip locked`,
+  _waiting: `and ${fence('e.attempt')} for update`,
+} as const
+
+type How = keyof typeof FIND
+
+const where = (how: How): string | undefined => (how === '' ? asFound(fence('m.attempt')) : undefined)
+
+const soon = (how: How): string =>
+  `soon as materialized (select ${how === '_waiting' ? 'true' : SHORT_LOCK_WAIT} as yes)`
+
+/**
+ * $1 the ends as JSON, each task once; $2 the consumer. In id order. The lateral query keeps the planner from beginning
+ * with the whole of `unfinished`, which was empty when it was last vacuumed (34 ms became 4 for 130 tasks).
+ */
+const found = (how: How, columns: string): string => `
+  from (select * from json_to_recordset($1::json) as e(id uuid, attempt int, ${columns}) order by id) e,
+       lateral (select u.ctid, u.* from unfinished u where u.task_id = e.id ${FIND[how]}) u, soon`
+
+/** Nearly all ends are a SUCCESS, and nothing follows it. */
+const success = (how: How) =>
+  statement({
+    name: `settle_success${how}`,
+    text: `
+      with ${soon(how)},
+        ${moved({ attempt: 'e.attempt', next: `'SUCCESS'`, outcome: `'success'`, result: 'e.result' }, found(how, 'result json'))},
+        ${ends(where(how))}
+      select task_id as id from ended`,
+    row: { id: uuid() },
+  })
+
+const settle = (how: How) =>
+  statement({
+    name: `settle${how}`,
+    text: `
+      with ${soon(how)},
+        ${moved(
+          {
+            attempt: 'e.attempt',
+            failures: 'u.failures + e.charge',
+            next: 'e.next',
+            due: `clock_timestamp() + e.delay_ms * interval '1 ms'`,
+            rung_ms: 'e.rung_ms',
+            reason: 'e.reason',
+            name: 'e.name',
+            client: 'e.client',
+            outcome: 'e.outcome',
+            error: 'e.error',
+            fingerprint: 'e.fingerprint',
+          },
+          found(
+            how,
+            `next text, name text, client text, outcome text, charge int, error jsonb, fingerprint text, reason text,
+             delay_ms bigint, rung_ms bigint`,
+          ),
+        )},
+        ${ends(where(how))}, ${LETTERS}, ${offers(where(how))}
+      select task_id as id from ended union all select task_id from offered`,
+    row: { id: neverNull(uuid()) },
+  })
+
+const SUCCESS = { '': success(''), _free: success('_free'), _waiting: success('_waiting') }
+const SETTLE = { '': settle(''), _free: settle('_free'), _waiting: settle('_waiting') }
+
+/** Of what was not settled: whether it is still this consumer's to end, and whether it ended it before. */
+const NOT_SETTLED = statement({
+  name: 'not_settled',
   text: `
-    select e.id from jsonb_to_recordset($1::jsonb) as e(id uuid, attempt int),
-           lateral (select from attempt a
-                     where a.task_id = e.id and a.attempt = e.attempt and a.consumer = $2
-                       and a.outcome in ('success', 'failure', 'handed_back') offset 0) a`,
-  row: { id: neverNull(uuid()) },
+    select e.id, exists (select from unfinished u where u.task_id = e.id and ${fence('e.attempt')}) as "isMine",
+           exists (select from finished f
+                    where f.task_id = e.id and f.attempt = e.attempt and f.consumer = $2
+                      and f.outcome in ('success', 'failure'))
+             or exists (select from attempt a
+                    where a.task_id = e.id and a.attempt = e.attempt and a.consumer = $2
+                      and a.outcome in ('success', 'failure', 'handed_back')) as "isDone"
+      from json_to_recordset($1::json) as e(id uuid, attempt int)`,
+  row: { id: neverNull(uuid()), isMine: neverNull(bool()), isDone: neverNull(bool()) },
 })
 
 /**
- * Settles a batch and answers in the given order. Repeating it is safe.
+ * Settles a batch and answers in the given order. Repeating it is safe. It waits for nobody's lock longer than a moment.
  * If it throws, which of them were settled is not known: settle again with the same arguments.
  *
  * @param settlements 1 or more, each task once
@@ -103,40 +138,85 @@ export async function settleTasks(
   consumer: string,
   settlements: readonly Settlement[],
 ): Promise<Settled[]> {
-  const mine = new Set((await db.query(SETTLE, [inputOf(settlements), consumer])).map(({ id }) => id))
-  const others = settlements.filter(({ id }) => !mine.has(id))
-  const before = new Set<string>()
-  if (others.length > 0) {
-    const asked = JSON.stringify(others.map(({ id, attempt }) => ({ id, attempt })))
-    for (const { id } of await db.query(SETTLED_BEFORE, [asked, consumer])) before.add(id)
+  const settled = await withoutWaiting(
+    () => write(db, consumer, settlements, ''),
+    () => write(db, consumer, settlements, '_free'),
+  )
+  const others = settlements.filter(({ id }) => !settled.has(id))
+  const verdicts = await verdictsOn(db, consumer, others)
+  // What its own progress moved at that moment is free again.
+  const again = others.filter(({ id }) => verdicts.get(id) === 'again')
+  if (again.length > 0) for (const id of await write(db, consumer, again, '_free')) settled.add(id)
+  return settlements.map(({ id }) => (settled.has(id) ? 'settled' : (verdicts.get(id) ?? 'fenced')))
+}
+
+/**
+ * Settles an attempt as the last statement of its own transaction. It waits for whoever holds the row, and is never told
+ * to ask again.
+ */
+export async function settleWithin(connection: Queryable, consumer: string, settlement: Settlement): Promise<Settled> {
+  const settled = await write(connection, consumer, [settlement], '_waiting')
+  if (settled.size > 0) return 'settled'
+  return (await verdictsOn(connection, consumer, [settlement])).get(settlement.id) ?? 'fenced'
+}
+
+/** @returns the ids of those that were settled */
+async function write(
+  db: Queryable,
+  consumer: string,
+  settlements: readonly Settlement[],
+  how: How,
+): Promise<Set<string>> {
+  const settled = new Set<string>()
+  const ended: string[] = []
+  const others: string[] = []
+  for (const settlement of settlements) {
+    if (settlement.next === 'SUCCESS') ended.push(successRow(settlement))
+    else others.push(JSON.stringify(rowOf(settlement)))
   }
-  return settlements.map(({ id }) => (mine.has(id) ? 'settled' : before.has(id) ? 'already' : 'fenced'))
+  for (const [rows, by] of [
+    [ended, SUCCESS[how]],
+    [others, SETTLE[how]],
+  ] as const) {
+    if (rows.length === 0) continue
+    for (const { id } of await db.query(by, [`[${rows.join(',')}]`, consumer])) settled.add(id)
+  }
+  return settled
 }
 
-function inputOf(settlements: readonly Settlement[]): string {
-  return `[${settlements.map(rowOf).join(',')}]`
+/** Tells of those that were not settled what became of them. */
+async function verdictsOn(
+  db: Queryable,
+  consumer: string,
+  others: readonly Settlement[],
+): Promise<ReadonlyMap<string, Settled>> {
+  if (others.length === 0) return new Map()
+  const asked = JSON.stringify(others.map(({ id, attempt }) => ({ id, attempt })))
+  const rows = await db.query(NOT_SETTLED, [asked, consumer])
+  return new Map(rows.map(({ id, isMine, isDone }) => [id, isMine ? 'again' : isDone ? 'already' : 'fenced']))
 }
 
-/** Writes one row of SETTLE's input; the result is JSON text already and goes in as it is. */
-function rowOf(settlement: Settlement): string {
+type Success = Extract<Settlement, { next: 'SUCCESS' }>
+
+/** The result is JSON text already and goes in as it is; ids are UUIDs, so nothing is escaped. */
+const successRow = ({ id, attempt, result }: Success): string =>
+  `{"id":"${id}","attempt":${attempt},"result":${result}}`
+
+function rowOf(settlement: Exclude<Settlement, Success>): object {
   const { id, attempt, name, client, next } = settlement
-  const common = { id, attempt, name, client, next, charge: 0, rung_ms: 0 }
+  const common = { id, attempt, name, client, next, charge: 0, delay_ms: 0, rung_ms: 0 }
   switch (settlement.next) {
-    case 'SUCCESS':
-      return JSON.stringify({ ...common, outcome: 'success' }).replace(/\}$/, () => `,"result":${settlement.result}}`)
     case 'FAILED': {
       const { error, fingerprint, reason } = settlement
-      return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, reason })
+      return { ...common, outcome: 'failure', charge: 1, error, fingerprint, reason }
     }
     case 'RETRYING': {
       const { error, fingerprint, delayMs, onRung } = settlement
       const wait = { delay_ms: Math.round(delayMs), rung_ms: onRung ? delayMs : 0 }
-      return JSON.stringify({ ...common, outcome: 'failure', charge: 1, error, fingerprint, ...wait })
+      return { ...common, outcome: 'failure', charge: 1, error, fingerprint, ...wait }
     }
-    case 'PENDING': {
-      const { error, delayMs } = settlement
-      return JSON.stringify({ ...common, outcome: 'handed_back', error, delay_ms: Math.round(delayMs) })
-    }
+    case 'PENDING':
+      return { ...common, outcome: 'handed_back', error: settlement.error, delay_ms: Math.round(settlement.delayMs) }
   }
 }
 

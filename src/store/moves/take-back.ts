@@ -2,9 +2,10 @@
  * Takes back the tasks of consumers that died. Nothing is judged unless the database has answered just now: after it was
  * frozen or away everybody looks dead.
  */
-import { DEATHS_BEFORE_ALONE, DEATHS_BEFORE_FAILED } from '../../core/retry.ts'
+import { DEATHS_BEFORE_FAILED } from '../../core/retry.ts'
 import type { Queryable } from '../db.ts'
 import { bool, int, neverNull, type RowOf, statement, uuid } from '../statement.ts'
+import { ends, LETTERS, moved, offers } from './move.ts'
 import { WHOSE, WHOSE_ROW } from './whose.ts'
 
 /** A statement that was sent before the database froze must not judge when it thaws: everybody looks dead then. */
@@ -35,45 +36,29 @@ export async function endSilent(db: Queryable, answeredAt: Date): Promise<string
 const TAKE_BACK = statement({
   name: 'take_back',
   text: `
-    with dead as materialized (
-      select u.*, u.crashes + 1 as deaths, clock_timestamp() as at,
-             jsonb_build_object('name', 'ConsumerDied', 'message', case
-               when u.deadline_at < clock_timestamp() - $2::int * interval '1 s'
-               then 'the attempt passed its deadline and its consumer did not end it'
-               else 'the consumer died or lost its lease while it ran this attempt' end) as error
-        from unfinished u
-       where u.status = 'RUNNING' and ${SENT_JUST_NOW}
-         and (u.deadline_at < clock_timestamp() - $2::int * interval '1 s'
-              or not exists (select from consumer c where c.id = u.holder and c.ended_at is null
-                                and c.lease_until >= clock_timestamp()))
-       order by u.task_id limit $3 for update of u skip locked
-    ), history as (
-      insert into attempt (task_id, attempt, consumer, started_at, ended_at, outcome, error, fingerprint, next_at,
-                           due_at, published_at, reoffers)
-      select task_id, attempt, holder, started_at, at, 'crash', error, 'consumer-died',
-             case when deaths < ${DEATHS_BEFORE_FAILED} then at end, due_at, published_at, reoffers
-        from dead
-    ), gone as (
-      delete from unfinished u using dead d where u.task_id = d.task_id and d.deaths >= ${DEATHS_BEFORE_FAILED}
-    ), done as (
-      insert into finished (task_id, status, attempt, failures, crashes, progress, finished_at)
-      select task_id, 'FAILED', attempt, failures, deaths, progress, at from dead where deaths >= ${DEATHS_BEFORE_FAILED}
-    ), letter as (
-      insert into dead_letter (task_id, name, queue, client, failed_at, reason, error, fingerprint)
-      select d.task_id, t.name, d.queue, t.client, d.at, 'crash', d.error, 'consumer-died'
-        from dead d join task t on t.id = d.task_id where d.deaths >= ${DEATHS_BEFORE_FAILED}
-    ), back as (
-      update unfinished u
-         set status = 'PENDING', crashes = d.deaths, holder = null, started_at = null, deadline_at = null,
-             due_at = d.at, offered_at = d.at, reoffers = 0
-        from dead d where u.task_id = d.task_id and d.deaths < ${DEATHS_BEFORE_FAILED}
-    ), travel as (
-      insert into outbox (task_id, attempt, queue, alone, created_at, due_at)
-      select task_id, attempt + 1, queue, deaths >= ${DEATHS_BEFORE_ALONE}, at, at
-        from dead where deaths < ${DEATHS_BEFORE_FAILED}
-    )
-    select d.task_id as id, d.attempt, d.holder, d.deaths >= ${DEATHS_BEFORE_FAILED} as "isFailed", t.name, ${WHOSE}
-      from dead d join task t on t.id = d.task_id`,
+    with ${moved(
+      {
+        crashes: 'u.crashes + 1',
+        next: `case when u.crashes + 1 >= ${DEATHS_BEFORE_FAILED} then 'FAILED' else 'PENDING' end`,
+        outcome: `'crash'`,
+        error: `jsonb_build_object('name', 'ConsumerDied', 'message', case
+                  when u.deadline_at < clock_timestamp() - $2::int * interval '1 s'
+                  then 'the attempt passed its deadline and its consumer did not end it'
+                  else 'the consumer died or lost its lease while it ran this attempt' end)`,
+        fingerprint: `'consumer-died'`,
+        reason: `'crash'`,
+        name: 't.name',
+        client: 't.client',
+      },
+      `from (select u.ctid, u.* from unfinished u
+              where u.status = 'RUNNING' and ${SENT_JUST_NOW}
+                and (u.deadline_at < clock_timestamp() - $2::int * interval '1 s'
+                     or not exists (select from consumer c where c.id = u.holder and c.ended_at is null
+                                       and c.lease_until >= clock_timestamp()))
+              limit $3 for update of u skip locked) u join task t on t.id = u.task_id`,
+    )}, ${ends()}, ${LETTERS}, ${offers()}
+    select m.task_id as id, m.attempt, m.consumer as holder, m.next = 'FAILED' as "isFailed", t.name, ${WHOSE}
+      from moved m join task t on t.id = m.task_id`,
   row: { ...WHOSE_ROW, attempt: int(), holder: neverNull(uuid()), isFailed: neverNull(bool()) },
 })
 

@@ -3,7 +3,7 @@ import type { Viewer } from '../../core/caller.ts'
 import type { Failure } from '../../core/failure.ts'
 import type { AttemptOutcome } from '../../core/states.ts'
 import type { Db } from '../db.ts'
-import { int, json, neverNull, nullable, statement, text, time, uuid } from '../statement.ts'
+import { int, jsonb, neverNull, nullable, statement, text, time, uuid } from '../statement.ts'
 import { asViewer } from '../viewer.ts'
 
 export interface AttemptView {
@@ -40,27 +40,22 @@ const ATTEMPTS = statement({
            case when a.outcome in ('handed_back', 'crash')
                  and c.ended_at between a.started_at and a.ended_at + interval '1 s' then c.ended_because
            end as "consumerEnded"
-      from attempt a left join consumer c on c.id = a.consumer
+      from attempt_history a left join consumer c on c.id = a.consumer
      where a.task_id = any($1::uuid[]) order by a.task_id, a.attempt`,
   row: {
-    taskId: uuid(),
-    attempt: int(),
+    taskId: neverNull(uuid()),
+    attempt: neverNull(int()),
     consumer: neverNull(text()),
     version: neverNull(text()),
-    startedAt: time(),
-    endedAt: time(),
-    outcome: text<AttemptOutcome>(),
-    error: nullable(json<Failure>()),
+    startedAt: neverNull(time()),
+    endedAt: neverNull(time()),
+    outcome: neverNull(text<AttemptOutcome>()),
+    error: nullable(jsonb<Failure>()),
     errorFingerprint: nullable(text()),
-    /** When the attempt after this one was due, or null. */
     nextAt: nullable(time()),
-    /** When this attempt was due; null for what ran before this was kept, as are the next two. */
     dueAt: nullable(time()),
-    /** When the message that began it was published, by the clock of the api that did it. */
     publishedAt: nullable(time()),
-    /** How often it had been offered again as lost. */
     reoffers: nullable(int()),
-    /** Why the life of its consumer ended, when it ended with this attempt in hand. */
     consumerEnded: nullable(text<ConsumerEnded>()),
   },
 })

@@ -1,6 +1,6 @@
 /** Reads which consumers live, and how busy they are. */
 import type { Queryable } from '../db.ts'
-import { float, int, json, neverNull, type RowOf, statement, text, time, uuid } from '../statement.ts'
+import { float, int, jsonb, neverNull, type RowOf, statement, text, time, uuid } from '../statement.ts'
 
 const CONSUMERS = statement({
   name: 'consumers_alive',
@@ -11,7 +11,7 @@ const CONSUMERS = statement({
     id: uuid(),
     name: text(),
     version: text(),
-    queues: json<Readonly<Record<string, number>>>(),
+    queues: jsonb<Readonly<Record<string, number>>>(),
     startedAt: time(),
     leaseSeconds: neverNull(float()),
   },

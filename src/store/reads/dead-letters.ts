@@ -4,7 +4,7 @@ import type { Failure } from '../../core/failure.ts'
 import type { FailureReason } from '../../core/states.ts'
 import { Conditions } from '../conditions.ts'
 import type { Queryable } from '../db.ts'
-import { int, json, neverNull, type RowOf, statement, text, time, uuid } from '../statement.ts'
+import { int, jsonb, neverNull, type RowOf, statement, text, time, uuid } from '../statement.ts'
 
 export interface DeadLetterFilter {
   readonly name?: string
@@ -25,7 +25,7 @@ const LETTERS = statement({
     client: text(),
     failedAt: time(),
     reason: text<FailureReason>(),
-    error: json<Failure>(),
+    error: jsonb<Failure>(),
     fingerprint: text(),
   },
 })

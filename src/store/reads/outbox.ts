@@ -1,6 +1,6 @@
 /** Reads what must travel and is not yet confirmed. */
 import type { Queryable } from '../db.ts'
-import { float, int, json, neverNull, type RowOf, statement, theRow, time, uuid } from '../statement.ts'
+import { float, int, jsonb, neverNull, type RowOf, statement, theRow, time, uuid } from '../statement.ts'
 
 const STATE = statement({
   name: 'outbox_state',
@@ -17,7 +17,7 @@ const STATE = statement({
     /** Rows that are due, counted up to 1 000 001. */
     dueRows: neverNull(int()),
     oldestSeconds: neverNull(float()),
-    byQueue: neverNull(json<Readonly<Record<string, number>>>()),
+    byQueue: neverNull(jsonb<Readonly<Record<string, number>>>()),
   },
 })
 

@@ -4,7 +4,7 @@
  */
 import type { Viewer } from '../../core/caller.ts'
 import type { Db, Queryable } from '../db.ts'
-import { int, json, neverNull, nullable, type RowOf, statement, text, time, uuid } from '../statement.ts'
+import { int, jsonb, neverNull, nullable, type RowOf, statement, text, time, uuid } from '../statement.ts'
 import type { Absence } from '../upkeep/absences.ts'
 import { asViewer } from '../viewer.ts'
 
@@ -88,7 +88,7 @@ const SURROUNDINGS = statement({
     consumersAfter: neverNull(int()),
     knowing: neverNull(int()),
     firstBegan: nullable(time()),
-    absence: nullable(json<Omit<Absence, 'since' | 'until'> & { since: string; until: string }>()),
+    absence: nullable(jsonb<Omit<Absence, 'since' | 'until'> & { since: string; until: string }>()),
   },
 })
 

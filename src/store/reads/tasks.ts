@@ -7,20 +7,23 @@ import type { Failure } from '../../core/failure.ts'
 import { type FailureReason, isFinished, type Status } from '../../core/states.ts'
 import { Conditions } from '../conditions.ts'
 import type { Db, Queryable } from '../db.ts'
-import { int, json, neverNull, nullable, type RowOf, statement, text, texts, time, uuid } from '../statement.ts'
+import { int, json, jsonb, neverNull, nullable, type RowOf, statement, text, texts, time, uuid } from '../statement.ts'
 import { asViewer } from '../viewer.ts'
 
-/** The state is wherever the task stands: `unfinished` or `finished`. One snapshot, so never both and never neither. */
+/**
+ * The state is wherever the task stands: `unfinished` or `finished`. One snapshot, so never both and never neither. Its
+ * last attempt is in `finished`, if it ended with one, else the newest of `attempt`.
+ */
 const TASK_COLUMNS = `
   t.id, t.name, t.queue, t.client, coalesce(u.status, f.status) as status,
   coalesce(u.attempt, f.attempt) as attempt, coalesce(u.failures, f.failures) as failures,
   coalesce(u.crashes, f.crashes) as crashes, t.request_id as "requestId", t.trace_id as "traceId",
   t.user_id as "userId", t.tags, t.created_at as "createdAt", u.due_at as "dueAt",
-  coalesce(u.started_at, a.started_at) as "startedAt", f.finished_at as "finishedAt", t.expires_at as "expiresAt",
+  coalesce(u.started_at, f.started_at, a.started_at) as "startedAt", f.finished_at as "finishedAt", t.expires_at as "expiresAt",
   coalesce(u.progress, f.progress) as progress,
   case when f.finished_at > clock_timestamp() - $1::bigint * interval '1 ms' then f.result end as result,
-  case when f.status is distinct from 'SUCCESS' then coalesce(d.error, a.error) end as error,
-  case when f.status is distinct from 'SUCCESS' then coalesce(d.fingerprint, a.fingerprint) end as "errorFingerprint",
+  case when f.status is distinct from 'SUCCESS' then coalesce(d.error, f.error, a.error) end as error,
+  case when f.status is distinct from 'SUCCESS' then coalesce(d.fingerprint, f.fingerprint, a.fingerprint) end as "errorFingerprint",
   d.reason as "failureReason"`
 
 const TASK_SOURCES = `
@@ -29,7 +32,8 @@ const TASK_SOURCES = `
   left join finished f on f.task_id = t.id
   left join dead_letter d on d.task_id = t.id
   left join lateral (
-    select started_at, error, fingerprint from attempt where task_id = t.id order by attempt desc limit 1
+    select started_at, error, fingerprint from attempt
+     where task_id = t.id and f.consumer is null order by attempt desc limit 1
   ) a on true`
 
 const TASK_ROW = {
@@ -54,7 +58,7 @@ const TASK_ROW = {
   progress: nullable(json<unknown>()),
   /** JSON value, or null; readable for RESULT_TTL after the end. */
   result: nullable(json<unknown>()),
-  error: nullable(json<Failure>()),
+  error: nullable(jsonb<Failure>()),
   errorFingerprint: nullable(text()),
   failureReason: nullable(text<FailureReason>()),
 }

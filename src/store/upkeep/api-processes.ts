@@ -1,6 +1,6 @@
 /** What api processes know of each other, and of the consumers' pace: each signs in once a second. */
 import type { Queryable } from '../db.ts'
-import { int, json, neverNull, statement } from '../statement.ts'
+import { int, jsonb, neverNull, statement } from '../statement.ts'
 
 /** What a consumer wrote down when it last renewed its lease. */
 export interface LifeReport {
@@ -42,7 +42,7 @@ const LOAD = statement({
                      'bornAt', extract(epoch from started_at) * 1000,
                      'writtenAt', extract(epoch from lease_until) * 1000)), '{}')
               from consumer where ended_at is null and lease_until > statement_timestamp()) as lives`,
-  row: { replicas: neverNull(int()), lives: neverNull(json<Readonly<Record<string, LifeReport>>>()) },
+  row: { replicas: neverNull(int()), lives: neverNull(jsonb<Readonly<Record<string, LifeReport>>>()) },
 })
 
 /** Signs this process in and reads the load. */

@@ -41,7 +41,7 @@ const OLD_PARTITIONS = statement({
       from (
         select to_timestamp(substring(c.relname from 6), 'YYYYMMDD')::date as day
           from pg_inherits i join pg_class c on c.oid = i.inhrelid
-         where i.inhparent = 'task'::regclass and c.relname ~ '^task_[0-9]{8}$'
+         where i.inhparent = to_regclass('task') and c.relname ~ '^task_[0-9]{8}$'
       ) partitions
      where day + 1 < (clock_timestamp() at time zone 'UTC' - $1::bigint * interval '1 ms')::date
      order by day`,
