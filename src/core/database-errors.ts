@@ -51,6 +51,6 @@ export function isDataFault(error: unknown): boolean {
 }
 
 /** No partition takes the row: PostgreSQL says so as a check violation that names no constraint. It is our fault. */
-function isPartitionMissing(error: unknown): boolean {
+export function isPartitionMissing(error: unknown): boolean {
   return sqlState(error) === '23514' && (error as { constraint?: string }).constraint === undefined
 }

@@ -3,7 +3,7 @@
  * to the relay in this process (the fast path). The answer waits for the commit only, never for the broker.
  */
 
-import { isDataFault } from '../core/database-errors.ts'
+import { isDataFault, isPartitionMissing } from '../core/database-errors.ts'
 import type { FreshOutboxRow, NewTask } from '../core/new-task.ts'
 import { createBatcher } from '../runtime/batch.ts'
 import type { Log } from '../runtime/log.ts'
@@ -58,7 +58,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     // With one at a time the api would stand still while PostgreSQL commits.
     maxInFlight: 2,
     keysOf: ({ client, keys }) => keys.map(({ key }) => `${client}\n${key}`),
-    isItemFault: isDataFault,
+    isItemFault: (error) => isDataFault(error) || isPartitionMissing(error),
   })
   return { commit: batcher.add }
 }

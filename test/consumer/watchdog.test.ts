@@ -11,23 +11,35 @@ const WATCHED = `
   const block = (ms) => { for (const end = Date.now() + ms; Date.now() < end; ) {} }
 `
 
-test.concurrent('an event loop that stands still ends its process, which says why', async ({ expect }) => {
-  const blocked = startInline(`${WATCHED}
+test.concurrent('an event loop that stands still ends its process, which says why', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const blocked = startInline(
+    `${WATCHED}
     await sleep(300)
-    block(60_000)`)
+    block(60_000)`,
+    onTestFinished,
+  )
 
   expect(await blocked.exit).toEqual({ code: null, signal: 'SIGKILL' })
   expect(blocked.printed()).toContain('the event loop stood still for a lease')
 })
 
-test.concurrent('a process that works for longer than a lease in pieces goes on', async ({ expect }) => {
-  const working = startInline(`${WATCHED}
+test.concurrent('a process that works for longer than a lease in pieces goes on', async ({
+  expect,
+  onTestFinished,
+}) => {
+  const working = startInline(
+    `${WATCHED}
     for (let n = 0; n < 10; n++) {
       block(150)
       await sleep(10)
     }
     await watchdog.stop()
-    console.log('done')`)
+    console.log('done')`,
+    onTestFinished,
+  )
 
   expect(await working.exit).toEqual({ code: 0, signal: null })
   expect(working.printed()).toBe('done\n')
@@ -54,11 +66,14 @@ test('a process that was frozen for longer than a lease goes on: its lease is ju
   expect(await frozen.exit).toEqual({ code: 0, signal: null })
 })
 
-test.concurrent('after a stop the event loop may stand still', async ({ expect }) => {
-  const stopped = startInline(`${WATCHED}
+test.concurrent('after a stop the event loop may stand still', async ({ expect, onTestFinished }) => {
+  const stopped = startInline(
+    `${WATCHED}
     await watchdog.stop()
     await watchdog.stop()
-    block(1_800)`)
+    block(1_800)`,
+    onTestFinished,
+  )
 
   expect(await stopped.exit).toEqual({ code: 0, signal: null })
 })

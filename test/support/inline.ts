@@ -17,8 +17,11 @@ export interface Inline {
   readonly exit: Promise<Exit>
 }
 
-/** Starts a module; its imports are relative to the repository. What still runs is killed when the test ends. */
-export function startInline(code: string): Inline {
+/**
+ * Starts a module; its imports are relative to the repository. What still runs is killed when the test ends.
+ * @param whenFinished of a test that runs beside others its own, or the end of another kills the process
+ */
+export function startInline(code: string, whenFinished: typeof onTestFinished = onTestFinished): Inline {
   const cwd = fileURLToPath(new URL('../..', import.meta.url))
   const child = spawn(process.execPath, ['--eval', code], { cwd })
   let text = ''
@@ -28,7 +31,7 @@ export function startInline(code: string): Inline {
     })
   }
   const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit)
-  onTestFinished(async () => {
+  whenFinished(async () => {
     child.kill('SIGKILL')
     await exit
   })
