@@ -1,11 +1,11 @@
 // Promise: waiting is not lost. However long tasks wait behind a slow consumer, and whatever order they are published
 // in after an outage of the broker, the auditor offers none of them again.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Rabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { copiesOf, notDoneOnce, recordReoffers, submitBulk } from '../support/bulk.ts'
-import { type ApiProcess, aNightshift, metric, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers, type LogLine } from '../support/processes.ts'
+import { type ApiProcess, metric, submit, withNightshift } from '../support/nightshift.ts'
+import type { LogLine } from '../support/processes.ts'
 import { aRabbitmq } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
@@ -15,20 +15,17 @@ const QUIET_SECONDS = 3
 /** A task that began later than others is proof of their loss when it was offered twice the quiet time after them. */
 const LONG_SECONDS = 4 * QUIET_SECONDS
 
-failOnLeftovers()
 // The broker of its own starts more than once, which takes a busy machine half a minute each time.
 vi.setConfig({ testTimeout: 300_000 })
 let rabbitmq: Rabbitmq
-let nightshift: Nightshift
 beforeAll(async () => {
   rabbitmq = await aRabbitmq()
 })
 afterAll(() => rabbitmq.remove())
-beforeEach(async () => {
+const nightshift = withNightshift(async () => {
   const env = { NIGHTSHIFT_AUDIT_QUIET_SECONDS: String(QUIET_SECONDS) }
-  nightshift = await aNightshift({ amqpUrl: rabbitmq.url, env })
+  return { amqpUrl: rabbitmq.url, env }
 })
-afterEach(() => nightshift.remove())
 
 test('20 000 tasks wait for many audit periods behind a slow consumer, and none is offered again', async () => {
   const reoffers = await recordReoffers(nightshift)

@@ -1,10 +1,9 @@
 // Promise: RabbitMQ may lose all its data. Every task that waited in it is found missing, counted, and finishes.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Rabbitmq } from '../../scripts/servers/rabbitmq.ts'
 import { managementOf, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, recordReoffers, submitBulk } from '../support/bulk.ts'
-import { aNightshift, metric, type Nightshift } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { metric, withNightshift } from '../support/nightshift.ts'
 import { aRabbitmq } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
@@ -12,21 +11,16 @@ const WAITING = 3_000
 const WORK_QUEUE = 'nightshift.task.trial.v1'
 const RUNG = 'nightshift.retry.12s.v1'
 
-failOnLeftovers()
 // The broker of its own starts more than once, which takes a busy machine half a minute each time.
 vi.setConfig({ testTimeout: 300_000 })
 let rabbitmq: Rabbitmq
 let broker: VhostManagement
-let nightshift: Nightshift
 beforeAll(async () => {
   rabbitmq = await aRabbitmq()
   broker = managementOf({ url: rabbitmq.url, name: '/', managementUrl: rabbitmq.managementUrl })
 })
 afterAll(() => rabbitmq.remove())
-beforeEach(async () => {
-  nightshift = await aNightshift({ amqpUrl: rabbitmq.url, env: { NIGHTSHIFT_RETRY_LADDER: '12s' } })
-})
-afterEach(() => nightshift.remove())
+const nightshift = withNightshift(async () => ({ amqpUrl: rabbitmq.url, env: { NIGHTSHIFT_RETRY_LADDER: '12s' } }))
 
 test('thousands of tasks that wait in the broker finish although it loses them all', async () => {
   const reoffers = await recordReoffers(nightshift)

@@ -4,24 +4,26 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
 import { effectsOn } from '../support/effects.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
-import { type ApiProcess, aNightshift, finished, type Nightshift, submit } from '../support/nightshift.ts'
+import { type ApiProcess, finished, submit, withNightshift } from '../support/nightshift.ts'
 import { aProxyTo, commit, execution } from '../support/postgres-wire.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import type { RunningProcess } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 const CONVERSATION = aConversation(1)
 const TASK = { name: 'conversation.ended', payload: CONVERSATION }
 
-failOnLeftovers()
-let nightshift: Nightshift
 /** Before PostgreSQL, for the one that is frozen and for the other. */
 let proxy: FaultProxy
 let toOther: FaultProxy
 let api: ApiProcess
 let frozen: RunningProcess
 
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await Promise.all([proxy.stop(), toOther.stop()])
+})
+const nightshift = withNightshift()
 beforeEach(async () => {
-  nightshift = await aNightshift()
   proxy = await aProxyTo(nightshift.databaseUrl)
   toOther = await aProxyTo(nightshift.databaseUrl)
   api = await nightshift.startApi()
@@ -29,10 +31,6 @@ beforeEach(async () => {
     NIGHTSHIFT_CONSUMER_NAME: 'frozen',
     DATABASE_URL: proxy.url(nightshift.databaseUrl),
   })
-})
-afterEach(async () => {
-  await nightshift.remove()
-  await Promise.all([proxy.stop(), toOther.stop()])
 })
 
 /** The lives of a consumer process, the first one first. */

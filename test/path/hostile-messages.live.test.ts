@@ -5,8 +5,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createManagement } from '../../scripts/servers/management.ts'
 import { aVhost, managementOf, type Vhost, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, submitBulk } from '../support/bulk.ts'
-import { type ApiProcess, aNightshift, call, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import { type ApiProcess, call, finished, metric, submit, withNightshift } from '../support/nightshift.ts'
+import type { RunningProcess } from '../support/processes.ts'
 import { field, longString, nestedTables, publishBytes } from '../support/raw-amqp.ts'
 import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
@@ -15,22 +15,22 @@ const WORK_QUEUE = 'nightshift.task.trial.v1'
 const DEAD_LETTERS = 'nightshift.dlq.v1'
 const NOBODY = '01a2010d-bb36-7032-89c4-23aeb655cd4b'
 
-failOnLeftovers()
 let vhost: Vhost
 let broker: VhostManagement
-let nightshift: Nightshift
 let api: ApiProcess
 let consumer: RunningProcess
-beforeEach(async () => {
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await vhost.drop()
+})
+const nightshift = withNightshift(async () => {
   vhost = await aVhost()
   broker = managementOf({ ...vhost, managementUrl: shared().managementUrl })
-  nightshift = await aNightshift({ amqpUrl: vhost.url, env: { NIGHTSHIFT_QUEUES: 'trial:4' } })
+  return { amqpUrl: vhost.url, env: { NIGHTSHIFT_QUEUES: 'trial:4' } }
+})
+beforeEach(async () => {
   api = await nightshift.startApi()
   consumer = await nightshift.startConsumer()
-})
-afterEach(async () => {
-  await nightshift.remove()
-  await vhost.drop()
 })
 
 const UNREADABLE = [

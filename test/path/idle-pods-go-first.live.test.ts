@@ -1,17 +1,18 @@
 // Promise: when pods are to be ended Kubernetes is told which of them are idle, in few words; and it may be away without
 // any harm to the tasks. (The API server is the test's own: no cluster runs here.)
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { type ApiServer, anApiServer } from '../support/api-server.ts'
-import { type ApiProcess, aNightshift, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { type ApiProcess, finished, metric, submit, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
 let kubernetes: ApiServer
-let nightshift: Nightshift
-beforeEach(async () => {
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await kubernetes.stop()
+})
+const nightshift = withNightshift(async () => {
   kubernetes = await anApiServer('work', ['pod-busy', 'pod-idle', 'pod-other'])
-  nightshift = await aNightshift({
+  return {
     env: {
       // Long, so that none is lost on a busy machine: a new life is another consumer, and its pod would be read again.
       NIGHTSHIFT_LEASE_SECONDS: '20',
@@ -19,11 +20,7 @@ beforeEach(async () => {
       NIGHTSHIFT_POD_NAMESPACE: 'work',
       KUBECONFIG: kubernetes.kubeconfig,
     },
-  })
-})
-afterEach(async () => {
-  await nightshift.remove()
-  await kubernetes.stop()
+  }
 })
 
 const costs = (api: ApiProcess, result: string) =>

@@ -4,28 +4,26 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aConversation, holdUser, totalsOf } from '../support/conversations.ts'
 import { effectsOn } from '../support/effects.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
-import { aNightshift, call, metric, type Nightshift, submit } from '../support/nightshift.ts'
+import { call, metric, submit, withNightshift } from '../support/nightshift.ts'
 import { aProxyTo, commit, execution } from '../support/postgres-wire.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import type { RunningProcess } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 const CONVERSATION = { name: 'conversation.ended', payload: aConversation(1) }
 const KEY = { 'idempotency-key': 'once' }
 
-failOnLeftovers()
-let nightshift: Nightshift
 let database: FaultProxy
 let broker: FaultProxy
 
-beforeEach(async () => {
-  nightshift = await aNightshift()
-  database = await aProxyTo(nightshift.databaseUrl)
-  broker = await aProxyTo(nightshift.amqpUrl)
-})
+// Above the fixture, so that it runs when that has removed its processes.
 afterEach(async () => {
-  await nightshift.remove()
   await database.stop()
   await broker.stop()
+})
+const nightshift = withNightshift()
+beforeEach(async () => {
+  database = await aProxyTo(nightshift.databaseUrl)
+  broker = await aProxyTo(nightshift.amqpUrl)
 })
 
 const throughProxies = () => ({

@@ -1,31 +1,28 @@
 // Promise: every line about a task names its request, task, attempt, trace and client in the same fields; no line of any
 // process, even at the level debug, has a payload, a key, a password or what a handler says of the payload.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { silentLog } from '../../src/runtime/log.ts'
 import { createApiKey } from '../../src/store/api-keys.ts'
 import { openDb } from '../../src/store/db.ts'
-import { aNightshift, call, finished, type Nightshift } from '../support/nightshift.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import { call, finished, withNightshift } from '../support/nightshift.ts'
+import type { RunningProcess } from '../support/processes.ts'
 
-failOnLeftovers()
 const MARK = 'm4rk3d-s3cr3t'
-let nightshift: Nightshift
+const nightshift = withNightshift({
+  env: {
+    NIGHTSHIFT_AUTH: 'on',
+    NIGHTSHIFT_LOG_LEVEL: 'debug',
+    NIGHTSHIFT_RETRY_LADDER: '100ms',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${MARK}`,
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  },
+})
 beforeEach(async () => {
-  nightshift = await aNightshift({
-    env: {
-      NIGHTSHIFT_AUTH: 'on',
-      NIGHTSHIFT_LOG_LEVEL: 'debug',
-      NIGHTSHIFT_RETRY_LADDER: '100ms',
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
-      OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${MARK}`,
-      OTEL_BSP_SCHEDULE_DELAY: '50',
-    },
-  })
   const withPassword = new URL(nightshift.databaseUrl)
   withPassword.password = MARK
   nightshift.env.DATABASE_URL = withPassword.href
 })
-afterEach(() => nightshift.remove())
 
 async function aKey(): Promise<string> {
   const db = openDb({ url: nightshift.databaseUrl, poolSize: 1, name: 'test', log: silentLog })

@@ -4,23 +4,22 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { placeOfAttempt } from '../../src/core/trace.ts'
-import { type ApiProcess, aNightshift, call, finished, type Nightshift } from '../support/nightshift.ts'
+import { type ApiProcess, call, finished, withNightshift } from '../support/nightshift.ts'
 import { anOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.ts'
-import { failOnLeftovers } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
 let otlp: OtlpReceiver
 let api: ApiProcess
-beforeEach(async () => {
-  otlp = await anOtlpReceiver()
-  nightshift = await aNightshift({ env: { ...otlp.env, NIGHTSHIFT_RETRY_LADDER: '200ms' } })
-  api = await nightshift.startApi()
-})
+// Above the fixture, so that it runs when that has removed its processes.
 afterEach(async () => {
-  await nightshift.remove()
   await otlp.close()
+})
+const nightshift = withNightshift(async () => {
+  otlp = await anOtlpReceiver()
+  return { env: { ...otlp.env, NIGHTSHIFT_RETRY_LADDER: '200ms' } }
+})
+beforeEach(async () => {
+  api = await nightshift.startApi()
 })
 
 const named =

@@ -1,24 +1,24 @@
 // Promise: PostgreSQL may go away under load, for longer than a lease. Meanwhile requests are answered 503 and never
 // hang; afterwards everything goes on by itself, and no accepted task is lost, charged, or counted twice.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import type { Postgres } from '../../scripts/servers/postgres.ts'
 import { aConversation } from '../support/conversations.ts'
-import { type ApiProcess, aNightshift, metric, type Nightshift } from '../support/nightshift.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import { type ApiProcess, metric, withNightshift } from '../support/nightshift.ts'
+import type { RunningProcess } from '../support/processes.ts'
 import { aPostgres } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
 let postgres: Postgres
-let nightshift: Nightshift
-beforeEach(async () => {
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await postgres.remove()
+})
+const nightshift = withNightshift(async () => {
   postgres = await aPostgres()
-  nightshift = await aNightshift({ databaseUrl: postgres.url, env: { NIGHTSHIFT_LEASE_SECONDS: '4' } })
+  return { databaseUrl: postgres.url, env: { NIGHTSHIFT_LEASE_SECONDS: '4' } }
 })
 afterEach(async () => {
   postgres.thaw()
-  await nightshift.remove()
-  await postgres.remove()
 })
 
 interface Answer {

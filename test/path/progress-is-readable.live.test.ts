@@ -1,28 +1,22 @@
 // Promise: what a handler says about its progress can be read while it runs; the newest value wins.
 
 import { type HandlerContext, handlerOf } from 'nightshift-tasks'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { trialEcho } from '../../packs/trial/src/contract.ts'
 import { topologyOf } from '../../src/broker/topology.ts'
 import { Consumer } from '../../src/consumer/consumer.ts'
 import { rungsOf } from '../../src/roles/rungs.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { openDb } from '../../src/store/db.ts'
-import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
+import { call, finished, submit, withNightshift } from '../support/nightshift.ts'
 import { PACKS } from '../support/packs.ts'
-import { failOnLeftovers } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
 const afterwards: (() => Promise<unknown>)[] = []
-beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
-})
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 afterEach(async () => {
   for (const undo of afterwards.splice(0)) await undo()
-  await nightshift.remove()
 })
 
 /** Starts a consumer in this process, whose `trial.echo` is the test's own. */

@@ -2,29 +2,26 @@
 // other arguments is named in the log, and the other queues are served all the same.
 
 import { type Channel, connect } from 'amqplib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { aVhost, managementOf, type Vhost, type VhostManagement } from '../support/broker.ts'
 import { copiesOf, notDoneOnce, submitBulk } from '../support/bulk.ts'
-import { aNightshift, finished, metric, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { finished, metric, submit, withNightshift } from '../support/nightshift.ts'
 import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 const WORK_QUEUE = 'nightshift.task.trial.v1'
 const EXCHANGE = 'nightshift.task'
 
-failOnLeftovers()
 let vhost: Vhost
 let broker: VhostManagement
-let nightshift: Nightshift
-beforeEach(async () => {
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await vhost.drop()
+})
+const nightshift = withNightshift(async () => {
   vhost = await aVhost()
   broker = managementOf({ ...vhost, managementUrl: shared().managementUrl })
-  nightshift = await aNightshift({ amqpUrl: vhost.url })
-})
-afterEach(async () => {
-  await nightshift.remove()
-  await vhost.drop()
+  return { amqpUrl: vhost.url }
 })
 
 test('a work queue deleted under its consumer comes back, and the tasks that went with it finish', async () => {

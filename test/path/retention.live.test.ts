@@ -5,20 +5,16 @@ import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
 import { dropOldPartitions, ensurePartitions } from '../../src/store/upkeep/partitions.ts'
 import { forgetKeys, forgetLives, forgetResults } from '../../src/store/upkeep/retention.ts'
-import { aNightshift, call, finished, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { call, finished, submit, withNightshift } from '../support/nightshift.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
 let db: Db
+// A lease that is long, so that none is lost on a busy machine.
+const nightshift = withNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
 beforeEach(async () => {
-  // A lease that is long, so that none is lost on a busy machine.
-  nightshift = await aNightshift({ env: { NIGHTSHIFT_LEASE_SECONDS: '20' } })
   db = openDb({ url: nightshift.databaseUrl, poolSize: 1, name: 'test', log: silentLog })
 })
 afterEach(async () => {
   await db.close()
-  await nightshift.remove()
 })
 
 const DAY_MS = 86_400_000

@@ -1,30 +1,27 @@
 // Promise: an autoscaler is told all the work there is, what waits and what runs, also while no consumer is alive; and
 // when something cannot be known it gets an error, never a number.
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { aVhost, type Vhost } from '../support/broker.ts'
 import { aDatabase, type Database } from '../support/database.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
-import { type ApiProcess, aNightshift, type Nightshift, submitAll } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { type ApiProcess, submitAll, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
 let database: Database
 let vhost: Vhost
 let toPostgres: FaultProxy
 let toBroker: FaultProxy
-let nightshift: Nightshift
-beforeEach(async () => {
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await Promise.all([toPostgres.stop(), toBroker.stop()])
+  await Promise.all([vhost.drop(), database.drop()])
+})
+const nightshift = withNightshift(async () => {
   database = await aDatabase()
   vhost = await aVhost()
   toPostgres = await startFaultProxy({ targetPort: Number(new URL(database.url).port) })
   toBroker = await startFaultProxy({ targetPort: Number(new URL(vhost.url).port) })
-  nightshift = await aNightshift({ databaseUrl: toPostgres.url(database.url), amqpUrl: toBroker.url(vhost.url) })
-})
-afterEach(async () => {
-  await nightshift.remove()
-  await Promise.all([toPostgres.stop(), toBroker.stop()])
-  await Promise.all([vhost.drop(), database.drop()])
+  return { databaseUrl: toPostgres.url(database.url), amqpUrl: toBroker.url(vhost.url) }
 })
 
 interface Answer {

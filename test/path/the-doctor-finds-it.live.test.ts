@@ -11,7 +11,7 @@ import type { Finding } from '../../src/doctor/finding.ts'
 import { aVhost, type Vhost } from '../support/broker.ts'
 import { aDatabase, type Database, sqlUrl } from '../support/database.ts'
 import { findingsOf, said } from '../support/doctor.ts'
-import { aNightshift, type Nightshift, submit } from '../support/nightshift.ts'
+import { type Nightshift, submit, withNightshift } from '../support/nightshift.ts'
 import { failOnLeftovers } from '../support/processes.ts'
 import { aPostgres, aRabbitmq, shared } from '../support/servers.ts'
 
@@ -44,11 +44,7 @@ const whole = (nightshift: Nightshift): Record<string, string> => ({
 const worse = ({ level }: Finding): boolean => level !== 'ok'
 
 describe('a running system', () => {
-  let nightshift: Nightshift
-  beforeEach(async () => {
-    nightshift = await aNightshift()
-  })
-  afterEach(() => nightshift.remove())
+  const nightshift = withNightshift()
 
   test('is found healthy, and every check was made', async () => {
     await nightshift.startApi()

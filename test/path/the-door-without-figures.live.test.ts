@@ -3,28 +3,25 @@
 // a trickle in. When the figures come back everybody comes in again, and nothing that was accepted is lost.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
-import { type ApiProcess, aNightshift, call, type Nightshift } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { type ApiProcess, call, withNightshift } from '../support/nightshift.ts'
 import { until } from '../support/until.ts'
 
 const HIGH = 200
 
-failOnLeftovers()
-let nightshift: Nightshift
 let proxy: FaultProxy
-beforeEach(async () => {
-  nightshift = await aNightshift({
-    env: {
-      NIGHTSHIFT_DEPTH_LOW: String(HIGH / 2),
-      NIGHTSHIFT_DEPTH_HIGH: String(HIGH),
-      NIGHTSHIFT_OUTBOX_HIGH: '2000',
-    },
-  })
-  proxy = await startFaultProxy({ targetPort: Number(new URL(nightshift.amqpUrl).port) })
-})
+// Above the fixture, so that it runs when that has removed its processes.
 afterEach(async () => {
-  await nightshift.remove()
   await proxy.stop()
+})
+const nightshift = withNightshift({
+  env: {
+    NIGHTSHIFT_DEPTH_LOW: String(HIGH / 2),
+    NIGHTSHIFT_DEPTH_HIGH: String(HIGH),
+    NIGHTSHIFT_OUTBOX_HIGH: '2000',
+  },
+})
+beforeEach(async () => {
+  proxy = await startFaultProxy({ targetPort: Number(new URL(nightshift.amqpUrl).port) })
 })
 
 interface Answers {

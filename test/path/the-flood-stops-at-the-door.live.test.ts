@@ -3,25 +3,22 @@
 // nothing accepted is lost, and afterwards anybody can read who it was.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { createManagement } from '../../scripts/servers/management.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { createApiKey } from '../../src/store/api-keys.ts'
 import { openDb } from '../../src/store/db.ts'
-import { type ApiProcess, aNightshift, call, type Nightshift } from '../support/nightshift.ts'
-import { failOnLeftovers } from '../support/processes.ts'
+import { type ApiProcess, call, withNightshift } from '../support/nightshift.ts'
 import { shared } from '../support/servers.ts'
 import { until } from '../support/until.ts'
 
 const HIGH = 400
 const FIVE = ['a', 'b', 'c', 'd', 'e']
 
-failOnLeftovers()
-let nightshift: Nightshift
 let end: AbortController
-beforeEach(async () => {
+const nightshift = withNightshift(async () => {
   end = new AbortController()
-  nightshift = await aNightshift({
+  return {
     env: {
       NIGHTSHIFT_AUTH: 'on',
       NIGHTSHIFT_DEPTH_LOW: '300',
@@ -30,11 +27,10 @@ beforeEach(async () => {
       // As in life: consumers say what they have begun once in three seconds.
       NIGHTSHIFT_LEASE_SECONDS: '10',
     },
-  })
+  }
 })
 afterEach(async () => {
   end.abort()
-  await nightshift.remove()
 })
 
 interface Client {

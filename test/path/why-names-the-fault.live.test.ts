@@ -5,26 +5,26 @@ import { runCommand } from '../../scripts/demo/platform.ts'
 import type { StoryJson } from '../../src/why/story.ts'
 import { aVhost, type Vhost } from '../support/broker.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
-import { type ApiProcess, aNightshift, call, type Nightshift, submit } from '../support/nightshift.ts'
-import { failOnLeftovers, type RunningProcess } from '../support/processes.ts'
+import { type ApiProcess, call, submit, withNightshift } from '../support/nightshift.ts'
+import type { RunningProcess } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-failOnLeftovers()
 let vhost: Vhost
 let proxy: FaultProxy
-let nightshift: Nightshift
 let api: ApiProcess
-beforeEach(async () => {
+// Above the fixture, so that it runs when that has removed its processes.
+afterEach(async () => {
+  await proxy.stop()
+  await vhost.drop()
+})
+const nightshift = withNightshift(async () => {
   vhost = await aVhost()
   proxy = await startFaultProxy({ targetPort: Number(new URL(vhost.url).port) })
   const env = { NIGHTSHIFT_CONSUMER_NAME: 'api-1', NIGHTSHIFT_RETRY_LADDER: '10m', NIGHTSHIFT_DRAIN_GRACE_SECONDS: '1' }
-  nightshift = await aNightshift({ amqpUrl: proxy.url(vhost.url), env })
-  api = await nightshift.startApi()
+  return { amqpUrl: proxy.url(vhost.url), env }
 })
-afterEach(async () => {
-  await nightshift.remove()
-  await proxy.stop()
-  await vhost.drop()
+beforeEach(async () => {
+  api = await nightshift.startApi()
 })
 
 const aConsumer = (name: string, env: Record<string, string> = {}) =>

@@ -1,21 +1,18 @@
 // Promise: what a handler calls makes spans in its trace when OpenTelemetry's variable names it; whatever the variable says,
 // ours are made once and a message keeps the trace of its task.
 import { createServer } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aNightshift, call, finished, type Nightshift } from '../support/nightshift.ts'
+import { afterEach, expect, test } from 'vitest'
+import { call, finished, withNightshift } from '../support/nightshift.ts'
 import { anOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts'
-import { failOnLeftovers } from '../support/processes.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
 let otlp: OtlpReceiver
-beforeEach(async () => {
-  otlp = await anOtlpReceiver()
-  nightshift = await aNightshift({ env: otlp.env })
-})
+// Above the fixture, so that it runs when that has removed its processes.
 afterEach(async () => {
-  await nightshift.remove()
   await otlp.close()
+})
+const nightshift = withNightshift(async () => {
+  otlp = await anOtlpReceiver()
+  return { env: otlp.env }
 })
 
 /** Answers every command of a Redis client with OK. */

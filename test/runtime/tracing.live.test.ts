@@ -1,17 +1,12 @@
 // Tracing is off unless asked for, and never a reason why work is late: no endpoint loads nothing, a collector that is
 // away or silent costs spans only.
 import { createServer } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aNightshift, call, type Nightshift, submitAll } from '../support/nightshift.ts'
+import { expect, test } from 'vitest'
+import { call, submitAll, withNightshift } from '../support/nightshift.ts'
 import { anOtlpReceiver } from '../support/otlp-receiver.ts'
-import { failOnLeftovers, type LogLine, type RunningProcess } from '../support/processes.ts'
+import type { LogLine, RunningProcess } from '../support/processes.ts'
 
-failOnLeftovers()
-let nightshift: Nightshift
-beforeEach(async () => {
-  nightshift = await aNightshift()
-})
-afterEach(() => nightshift.remove())
+const nightshift = withNightshift()
 
 const TASKS = Array.from({ length: 50 }, (_, n) => ({ name: 'trial.echo', payload: n }))
 

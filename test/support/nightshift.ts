@@ -75,12 +75,15 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /**
  * Gives every test of the file a Nightshift of its own, and fails a test that leaves a process running. What is returned
  * stands for the one of the test that runs.
+ *
+ * @param options a function is called before each test, and starts what this Nightshift runs on: proxies, servers. What it
+ *   started is stopped by an `afterEach` above this call, which comes after the Nightshift is removed
  */
-export function withNightshift(options: NightshiftOptions = {}): Nightshift {
+export function withNightshift(options: NightshiftOptions | (() => Promise<NightshiftOptions>) = {}): Nightshift {
   let current: Nightshift | undefined
   failOnLeftovers()
   beforeEach(async () => {
-    current = await aNightshift(options)
+    current = await aNightshift(typeof options === 'function' ? await options() : options)
   })
   afterEach(async () => {
     await current?.remove()
