@@ -37,6 +37,6 @@ function propertyOf({ bounds, says }: Setting): object {
   // YAML reads a bare `off` as false.
   if (bounds === 'on, off') return { enum: ['on', 'off', true, false], description }
   const words = bounds.split(', ')
-  if (words.length > 1 && words.every((word) => /^[a-z]+$/.test(word))) return { enum: words, description }
+  if (words.length > 1 && words.every((word) => /^[a-z]+(?:-[a-z]+)*$/.test(word))) return { enum: words, description }
   return { type: 'string', description }
 }

@@ -17,8 +17,10 @@ export interface AdmissionLimits {
 }
 
 export interface Admission {
-  /** Decides about one task of a client, and counts it when it is let in. */
-  admit(queue: string, client: string): Admitted
+  /** Decides about so many tasks of a client that come together, all of them or none, and counts them when they are let in. */
+  admit(queue: string, client: string, count?: number): Admitted
+  /** Tells whether the queue is below its low mark, so that every client has all that it asks for. */
+  isCalm(queue: string): boolean
 }
 
 export interface AdmissionOptions {
@@ -32,24 +34,30 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const { monitor, limits, now = () => performance.now(), random = Math.random } = options
   const byQueue = new Map<string, Clients>()
 
+  /** Where the queue stands between its marks, 0-1. Unknown is treated as full: each client has its share and no more. */
+  function pressureOf({ backlog, basis }: QueueFigures): { readonly pressure: number; readonly high: number } {
+    const high = basis === 'outbox' ? limits.outboxHigh : limits.depthHigh
+    const low = basis === 'outbox' ? limits.outboxHigh * 0.8 : limits.depthLow
+    const pressure = backlog === undefined ? 1 : Math.min(1, Math.max(0, (backlog - low) / Math.max(1, high - low)))
+    return { pressure, high }
+  }
+
   return {
-    admit(queue, name) {
+    isCalm: (queue) => pressureOf(monitor.figuresOf(queue)).pressure === 0,
+    admit(queue, name, count = 1) {
       const at = now()
       const clients = byQueue.get(queue) ?? createClients()
       byQueue.set(queue, clients)
       const client = clients.of(name)
-      client.demand.note(at)
+      client.demand.note(at, count)
       const figures = monitor.figuresOf(queue)
-      const { backlog, basis, drain } = figures
-      const high = basis === 'outbox' ? limits.outboxHigh : limits.depthHigh
-      const low = basis === 'outbox' ? limits.outboxHigh * 0.8 : limits.depthLow
+      const { backlog, drain } = figures
+      const { pressure, high } = pressureOf(figures)
       const supply = { drain: drainToShare(drain, backlog, high), replicas: monitor.replicas }
       const rate = Math.max(limits.tricklePerSecond / monitor.replicas, clients.rateOf(client, supply, at))
-      // Unknown is treated as full: each client has its share and no more.
-      const pressure = backlog === undefined ? 1 : Math.min(1, Math.max(0, (backlog - low) / Math.max(1, high - low)))
       const isUncongested = pressure === 0
       if (isUncongested) client.bucket.refill(at, rate)
-      const isWithin = isUncongested || client.bucket.take(at, rate)
+      const isWithin = isUncongested || client.bucket.take(at, rate, count)
       const isAdmitted = isWithin || random() >= pressure
       const standing = {
         queue,
@@ -63,8 +71,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
         const wait = client.bucket.reserveRetry(at, rate)
         return { isAdmitted, standing, retryAfterSeconds: Math.ceil(wait * (1 + random() * 0.2)) }
       }
-      if (isUncongested) clients.countBaseline(client, supply, at)
-      monitor.count(queue)
+      if (isUncongested) clients.countBaseline(client, supply, at, count)
+      monitor.count(queue, count)
       return { isAdmitted, standing }
     },
   }

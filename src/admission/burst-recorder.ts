@@ -11,8 +11,8 @@ const MOST_KEYS = 1_000
 const OTHERS = '(others)'
 
 export interface BurstRecorder extends Service {
-  /** Counts one task that was let in or refused. */
-  note(client: string, task: string, isAdmitted: boolean): void
+  /** Counts tasks that were let in or refused together. */
+  note(client: string, task: string, isAdmitted: boolean, count: number): void
 }
 
 export function createBurstRecorder({ db, log }: { db: Db; log: Log }): BurstRecorder {
@@ -49,13 +49,13 @@ export function createBurstRecorder({ db, log }: { db: Db; log: Log }): BurstRec
       await loop.stop()
       await write().catch(() => undefined)
     },
-    note(client, task, isAdmitted) {
+    note(client, task, isAdmitted, count) {
       const at = new Date(Math.floor(Date.now() / WINDOW_MS) * WINDOW_MS)
       const own = `${at.getTime()}\n${client}\n${task}`
       const isCrowded = counts.size >= MOST_KEYS && !counts.has(own)
       const key = isCrowded ? `${at.getTime()}\n${OTHERS}\n${task}` : own
-      const one = { accepted: isAdmitted ? 1 : 0, refused: isAdmitted ? 0 : 1 }
-      merge(key, { at, client: isCrowded ? OTHERS : client, task, ...one })
+      const counted = isAdmitted ? { accepted: count, refused: 0 } : { accepted: 0, refused: count }
+      merge(key, { at, client: isCrowded ? OTHERS : client, task, ...counted })
     },
   }
 }

@@ -21,8 +21,8 @@ export interface Supply {
 
 export interface Clients {
   of(name: string): Client
-  /** Counts a task that came in while the queue was below its low mark, and keeps the baselines. */
-  countBaseline(client: Client, supply: Supply, at: number): void
+  /** Counts tasks that came in while the queue was below its low mark, and keeps the baselines. */
+  countBaseline(client: Client, supply: Supply, at: number, count?: number): void
   /**
    * Says how many tasks per second a client may have of what is worked off here. By max-min fairness: each gets as
    * much as it asks for up to one level, so the largest demand is cut first, and all together get what is worked off.
@@ -84,8 +84,8 @@ export function createClients(): Clients {
       clients.set(name, known)
       return known
     },
-    countBaseline(client, supply, at) {
-      client.baseline.note(at)
+    countBaseline(client, supply, at, count = 1) {
+      client.baseline.note(at, count)
       if (nextBaseline && at - nextBaseline.at < BASELINE_AFTER_MS) return
       baseline = nextBaseline
       nextBaseline = baselineAt(at, supply)

@@ -29,8 +29,8 @@ export interface Monitor extends Service {
   figuresOf(queue: string): QueueFigures
   /** Api processes alive, 1 or more. */
   readonly replicas: number
-  /** Counts a task that this process is about to accept. */
-  count(queue: string): void
+  /** Counts tasks that this process is about to accept. */
+  count(queue: string, tasks: number): void
 }
 
 export interface MonitorOptions {
@@ -100,7 +100,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
       const processes = replicas.figure(performance.now())
       return processes.state === 'unknown' ? 1 : processes.value
     },
-    count: (queue) => queues.noteAccepted(queue),
+    count: (queue, tasks) => queues.noteAccepted(queue, tasks),
   }
 }
 

@@ -1,8 +1,8 @@
 /** How often something happens, averaged over some seconds; an irregular beat counts by its own gaps. Pure. */
 
 export interface Rate {
-  /** Counts one at a moment, in monotonic milliseconds. */
-  note(at: number): void
+  /** Counts so many at a moment, in monotonic milliseconds. */
+  note(at: number, count?: number): void
   /** Per second. */
   now(at: number): number
 }
@@ -17,9 +17,9 @@ export function createRate(averageOverMs: number): Rate {
   const decayed = (at: number): number => sum * Math.exp(-(at - (notedAt ?? at)) / averageOverMs)
   return {
     // Each adds its part and time takes it away again: at a steady rate this settles at that rate.
-    note(at) {
+    note(at, count = 1) {
       if (notedAt === undefined) firstAt = at
-      sum = decayed(at) + 1_000 / averageOverMs
+      sum = decayed(at) + (count * 1_000) / averageOverMs
       notedAt = at
     },
     // Divided by how much of the average the time since the first one fills, or whoever is new would seem to ask for little.

@@ -10,8 +10,8 @@ const BURST_SECONDS = 3
 const LONGEST_WAIT_SECONDS = 300
 
 export interface TokenBucket {
-  /** Takes one from the bucket if there is one, and says whether there was. */
-  take(now: number, rate: number): boolean
+  /** Takes so many from the bucket if it has them, and says whether it had. */
+  take(now: number, rate: number, count: number): boolean
   /** Refills the bucket and takes nothing: below the low mark no client spends its share. */
   refill(now: number, rate: number): void
   /** Reserves a retry for a refused request, in seconds from now: 1-300. */
@@ -37,10 +37,10 @@ export function createTokenBucket(): TokenBucket {
   }
 
   return {
-    take(now, rate) {
+    take(now, rate, count) {
       lastAsked = now
-      if (refilled(now, rate) < 1) return false
-      tokens = (tokens as number) - 1
+      if (refilled(now, rate) < count) return false
+      tokens = (tokens as number) - count
       return true
     },
     refill(now, rate) {

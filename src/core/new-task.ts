@@ -19,8 +19,8 @@ export interface NewTask {
   readonly runAt: string | null
   readonly delayMs: number | null
   readonly expiresAfterMs: number | null
-  /** How many tasks waited in its queue when it came, if that was known. */
-  readonly ahead: number | null
+  /** How many tasks waited in its queue when it was admitted, if that was known. */
+  ahead: number | null
   /** What the client may repeat without a second task: key, and hash of the body it stands for. */
   readonly keys: readonly { readonly key: string; readonly hash: string }[]
 }

@@ -3,14 +3,6 @@
  * the place named; output (results, error texts) is made storable visibly, so that recording a failure cannot fail.
  */
 
-export interface Flaw {
-  /** JSON Pointer (RFC 6901) of the value, or of the object whose key it is. */
-  readonly pointer: string
-  readonly detail: string
-}
-
-export const MAX_DEPTH = 64
-
 /** Writes a key as one token of a JSON Pointer (RFC 6901). */
 export function escapePointer(key: string): string {
   return key.replaceAll('~', '~0').replaceAll('/', '~1')
@@ -20,43 +12,6 @@ export function escapePointer(key: string): string {
 export function textFlaw(text: string): string | undefined {
   if (text.includes('\u0000')) return 'must not contain the NUL character (\\u0000)'
   if (!text.isWellFormed()) return 'must not contain a lone surrogate (half of a UTF-16 pair)'
-  return undefined
-}
-
-/**
- * Lists every place of a parsed JSON value that cannot be stored as it was sent, at most 20.
- * Walks without recursion, so nesting cannot exhaust the stack.
- */
-export function findFlaws(root: unknown): Flaw[] {
-  const flaws: Flaw[] = []
-  const open: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 0 }]
-  const note = (pointer: string, detail: string | undefined): void => {
-    if (detail !== undefined) flaws.push({ pointer, detail })
-  }
-  while (open.length > 0 && flaws.length < 20) {
-    const { value, pointer, depth } = open.pop() as (typeof open)[number]
-    if (typeof value === 'string') note(pointer, textFlaw(value))
-    else if (typeof value === 'number') note(pointer, numberFlaw(value))
-    else if (typeof value === 'object' && value !== null) {
-      if (depth >= MAX_DEPTH) {
-        note(pointer, `is nested deeper than ${MAX_DEPTH} levels`)
-        continue
-      }
-      for (const [key, inner] of Object.entries(value)) {
-        note(pointer, textFlaw(key) && `has a key that ${textFlaw(key)}`)
-        if (key === '__proto__') note(pointer, 'has a key "__proto__", which is refused')
-        open.push({ value: inner, pointer: `${pointer}/${escapePointer(key)}`, depth: depth + 1 })
-      }
-    }
-  }
-  return flaws.slice(0, 20)
-}
-
-function numberFlaw(value: number): string | undefined {
-  if (!Number.isFinite(value)) return 'is a number too large to keep'
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    return 'is an integer beyond 2^53-1 and would be rounded: send it as a string'
-  }
   return undefined
 }
 

@@ -11,7 +11,7 @@ import type { Db } from '../store/db.ts'
 import { cancelTask } from '../store/moves/cancel.ts'
 import { redriveTasks } from '../store/moves/redrive.ts'
 import { readTask } from '../store/reads/tasks.ts'
-import { statusUrlOf } from './accept-task.ts'
+import { statusUrlOf } from './accepted.ts'
 import { operatedSchema, operationSchema } from './schemas.ts'
 
 const DOC: Omit<RouteDoc, 'summary'> = {

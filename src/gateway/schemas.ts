@@ -2,6 +2,7 @@
 
 import { DURATION_PATTERN } from 'nightshift-tasks'
 import { z } from 'zod'
+import { STATUSES } from '../core/states.ts'
 
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
@@ -35,7 +36,7 @@ export const batchItemSchema = submissionSchema.extend({
 
 export const acceptedSchema = z.object({
   id: z.uuid(),
-  status: z.literal('PENDING'),
+  status: z.enum(STATUSES).meta({ description: 'PENDING, or of a repeat where the task stands now.' }),
   statusUrl: z.string(),
   requestId: z.string().meta({ description: 'Of the request that was accepted first, when this one repeats it.' }),
   traceId: z.string(),
@@ -44,7 +45,8 @@ export const acceptedSchema = z.object({
     description: 'When it will begin at the pace of now; absent when there is no basis for saying.',
   }),
   confirmed: z.boolean().optional().meta({
-    description: 'Only in ACCEPT_MODE=confirmed: whether the broker confirmed within 2 s. False loses nothing.',
+    description:
+      'Only in the accept modes that wait for it: whether the broker confirmed within 2 s. False loses nothing.',
   }),
 })
 

@@ -3,24 +3,30 @@
  * and answered line by line; a JSON array is read whole and answered as an array.
  */
 import { z } from 'zod'
-import { isOutage } from '../core/database-errors.ts'
-import { checkBodyHead, readBody, readLines } from '../http/body.ts'
-import { BODY_LIMIT_BYTES, mediaTypeOf, parseInput, parseJsonText, refuseFlaws } from '../http/input.ts'
-import { Problem, problemBody, problemSchema, unavailable } from '../http/problem.ts'
+import { itemsOf, stringFieldOf } from '../core/json-text.ts'
+import { checkBodyHead, type Line, readBody, readLines } from '../http/body.ts'
+import { BODY_LIMIT_BYTES, mediaTypeOf, textOf } from '../http/input.ts'
+import { Problem, problemBody, problemOf, problemSchema } from '../http/problem.ts'
 import { type Call, type Route, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
-import type { AcceptTask } from './accept-task.ts'
+import { acceptedBody, isEntered } from './accepted.ts'
+import { BATCH_ITEM } from './forms.ts'
 import { inOrder } from './in-order.ts'
+import type { Intake } from './intake.ts'
+import { Row } from './row.ts'
 import { acceptedSchema, batchItemSchema, IDEMPOTENCY_KEY } from './schemas.ts'
 
 export interface BatchRoutesOptions {
-  readonly tasks: AcceptTask
+  readonly intake: Intake
 }
 
 const MAX_BYTES = 8 * 1024 * 1024
 const MAX_ITEMS = 10_000
-/** Items of one request that are accepted at the same time: about one commit's worth, so others get their turn. */
-const AT_ONCE = 200
+/** Items are accepted in groups: half a commit's worth each, so that others get their turn. */
+const GROUP_ITEMS = 250
+const GROUP_BYTES = 1024 * 1024
+/** While one group is committed, the next is checked. */
+const GROUPS_AT_ONCE = 2
 
 const NDJSON = 'application/x-ndjson'
 
@@ -35,9 +41,9 @@ const itemSchema = z.union([
 ])
 export type BatchAnswerItem = z.output<typeof itemSchema>
 
-/** What was read at one place, and what is wrong with it already. */
+/** What stands at one place of the batch; `text` as far as it was read. */
 interface Item {
-  readonly value: unknown
+  readonly text: string
   readonly problem?: Problem
 }
 
@@ -64,7 +70,14 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
         answers: {
           202: { says: 'What became of each item.', schema: { name: 'BatchAnswerItem', schema: itemSchema } },
         },
-        problems: ['malformed-json', 'request-too-large', 'unsupported-media-type', 'invalid-parameter'],
+        problems: [
+          'malformed-json',
+          'request-too-large',
+          'unsupported-media-type',
+          'invalid-parameter',
+          'invalid-input',
+          'too-much-at-once',
+        ],
       },
       async answer(call) {
         if (call.header('idempotency-key') !== undefined) {
@@ -72,8 +85,8 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
         }
         const type = mediaTypeOf(call, ['application/json', NDJSON])
         checkBodyHead(call, MAX_BYTES)
-        const items = type === NDJSON ? itemsOfLines(call) : await itemsOfArray(call)
-        const answers = inOrder(items, AT_ONCE, createItemAnswerer(options, call))
+        const items = type === NDJSON ? groupsOfLines(call) : await groupsOfArray(call)
+        const answers = inOrder(items, GROUPS_AT_ONCE, createGroupAnswerer(options, call))
         const text = type === NDJSON ? asLines(answers) : asArray(answers)
         return { status: 202, content: { type: type === NDJSON ? NDJSON : 'application/json; charset=utf-8', text } }
       },
@@ -81,101 +94,135 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
   ]
 }
 
-function createItemAnswerer({ tasks }: BatchRoutesOptions, call: Call) {
+interface Group {
+  /** The place of its first item. */
+  readonly from: number
+  readonly items: readonly Item[]
+}
+
+function createGroupAnswerer({ intake }: BatchRoutesOptions, call: Call) {
   // Once the database is away the rest is not tried: 10 000 items would wait for it one window after the other.
-  let gone: unknown
-  const problemOf = (error: unknown): Problem => {
-    if (error instanceof Problem) return error
-    if (isOutage(error)) return unavailable('the database does not answer; repeat this item with its key', error)
-    return new Problem('internal', 'something of ours failed; repeat this item with its key', { cause: error })
-  }
-  return async (item: Item, index: number): Promise<BatchAnswerItem> => {
-    let key: string | undefined
-    try {
-      key = keyOf(item.value)
-      if (item.problem) throw item.problem
-      const { key: _, ...submission } = parseInput(batchItemSchema, item.value)
-      if (gone !== undefined) throw gone
-      const { task, body, isReplayed } = await tasks.accept(submission, { call, key, payloadAt: '/payload' })
-      metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
-      return {
-        index,
-        ...(key === undefined ? {} : { key }),
-        accepted: true,
-        ...body,
-        ...(isReplayed ? { replayed: true } : {}),
+  let gone: Problem | undefined
+
+  return ({ from, items }: Group): Promise<BatchAnswerItem[]> =>
+    new Promise((resolve) => {
+      const answers = new Array<BatchAnswerItem>(items.length)
+      let left = items.length
+      const rows: Row[] = []
+      for (const [at, { text, problem }] of items.entries()) {
+        const done = (row: Row): void => {
+          if (row.problem?.slug === 'unavailable') gone = row.problem
+          answers[at] = answerOf(from + at, row)
+          left -= 1
+          if (left === 0) resolve(answers)
+        }
+        const row = new Row({ call, form: BATCH_ITEM, sent: text, key: keyOf(text), done })
+        if (problem ?? gone) row.finish(problem ?? gone)
+        else rows.push(row)
       }
-    } catch (error) {
-      const problem = problemOf(error)
-      metrics.tasksRejected.inc({ reason: problem.slug })
-      if (problem.slug === 'unavailable') gone = problem
-      const told = problemBody(problem, { requestId: call.requestId, traceId: call.trace.traceId })
-      return { index, ...(key === undefined ? {} : { key }), accepted: false, problem: told }
-    }
+      intake.push(rows)
+    })
+}
+
+function answerOf(index: number, row: Row): BatchAnswerItem {
+  const place = row.key === undefined ? { index } : { index, key: row.key }
+  if (isEntered(row)) {
+    const replayed = row.accepted.kind === 'replayed' ? ({ replayed: true } as const) : {}
+    return { ...place, accepted: true, ...acceptedBody(row), ...replayed }
   }
+  const problem = problemOf(row.problem)
+  metrics.tasksRejected.inc({ reason: problem.slug })
+  const { requestId, trace } = row.call
+  return { ...place, accepted: false, problem: problemBody(problem, { requestId, traceId: trace.traceId }) }
 }
 
 /** The key even of an item that is refused, so that the client can tell which one it was. */
-function keyOf(value: unknown): string | undefined {
-  const key: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'key') : undefined
-  return typeof key === 'string' && IDEMPOTENCY_KEY.test(key) ? key : undefined
+function keyOf(text: string): string | undefined {
+  if (!text.includes('"key"')) return undefined
+  const key = stringFieldOf(text, 'key')
+  return key !== undefined && IDEMPOTENCY_KEY.test(key) ? key : undefined
 }
 
-async function itemsOfArray(call: Call): Promise<Item[][]> {
-  const values = parseJsonText(await readBody(call, MAX_BYTES))
-  if (!Array.isArray(values))
-    throw new Problem('invalid-input', 'the body must be a JSON array, or lines of application/x-ndjson')
-  if (values.length > MAX_ITEMS)
-    throw new Problem('request-too-large', `the batch has ${values.length} items, at most ${MAX_ITEMS} are taken`)
-  return [values.map((value: unknown) => itemOf(() => value, false))]
+/** An item is only cut out here; whether it is JSON is found when it is read. */
+async function groupsOfArray(call: Call): Promise<Generator<Group[]>> {
+  const text = textOf(await readBody(call, MAX_BYTES))
+  const items = itemsOf(text, MAX_ITEMS)
+  if (items === undefined) throw notAnArray(text)
+  if (items.length > MAX_ITEMS) {
+    throw new Problem('request-too-large', `the batch has more than ${MAX_ITEMS} items: send it in parts`)
+  }
+  return groupsOf(
+    items.map((item) => (bytesOf(item) > BODY_LIMIT_BYTES ? { text: item, problem: tooLarge() } : { text: item })),
+    0,
+  )
+}
+
+function notAnArray(text: string): Problem {
+  if (/^\s*[{"\d-]/.test(text)) {
+    return new Problem('invalid-input', 'the body must be a JSON array, or lines of application/x-ndjson')
+  }
+  return new Problem('malformed-json', 'the body is not one whole JSON array')
+}
+
+/** No text has more bytes than three times its characters. */
+const bytesOf = (text: string): number => (text.length * 3 > BODY_LIMIT_BYTES ? Buffer.byteLength(text) : text.length)
+
+function* groupsOf(items: readonly Item[], from: number): Generator<Group[]> {
+  let first = 0
+  let bytes = 0
+  for (const [at, { text }] of items.entries()) {
+    bytes += text.length
+    if (at > first && (at - first >= GROUP_ITEMS || bytes > GROUP_BYTES)) {
+      yield [{ from: from + first, items: items.slice(first, at) }]
+      first = at
+      bytes = text.length
+    }
+  }
+  if (first < items.length) yield [{ from: from + first, items: items.slice(first) }]
 }
 
 /** What ends the reading early is the last item, because the answer has begun by then. */
-async function* itemsOfLines(call: Call): AsyncGenerator<Item[]> {
-  let items = 0
+async function* groupsOfLines(call: Call): AsyncGenerator<Group[]> {
+  let count = 0
   try {
     for await (const lines of readLines(call, MAX_BYTES, BODY_LIMIT_BYTES)) {
-      const room = MAX_ITEMS - items
-      yield lines
-        .slice(0, room)
-        .map((line) =>
-          'tooLong' in line ? { value: undefined, problem: tooLarge() } : itemOf(() => parseJsonText(line.bytes), true),
-        )
+      const room = MAX_ITEMS - count
+      yield* groupsOf(lines.slice(0, room).map(itemOfLine), count)
+      count += Math.min(lines.length, room)
       if (lines.length > room)
         throw new Problem('request-too-large', `the batch has more than ${MAX_ITEMS} items; the rest was not read`)
-      items += lines.length
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    yield [{ value: undefined, problem: error }]
+    yield [{ from: count, items: [{ text: '', problem: error }] }]
   }
 }
 
-/** @param isLine its size is known to be within bounds; what stood in an array only has one as we write it */
-function itemOf(read: () => unknown, isLine: boolean): Item {
-  let value: unknown
+function itemOfLine({ bytes, isWhole }: Line): Item {
   try {
-    value = read()
-    // Before its size is taken, because writing a deeply nested value exhausts the stack.
-    refuseFlaws(value)
-    if (!isLine && (JSON.stringify(value)?.length ?? 0) > BODY_LIMIT_BYTES) throw tooLarge()
-    return { value }
+    return isWhole ? { text: textOf(bytes) } : { text: bytes.toString('utf8'), problem: tooLarge() }
   } catch (error) {
-    if (error instanceof Problem) return { value, problem: error }
-    throw error
+    return { text: '', problem: problemOf(error) }
   }
 }
 
 const tooLarge = (): Problem => new Problem('request-too-large', `an item may have ${BODY_LIMIT_BYTES} bytes`)
 
-async function* asLines(answers: AsyncIterable<BatchAnswerItem[]>): AsyncGenerator<string> {
-  for await (const group of answers) yield group.map((answer) => `${JSON.stringify(answer)}\n`).join('')
+async function* asLines(answers: AsyncIterable<BatchAnswerItem[][]>): AsyncGenerator<string> {
+  for await (const groups of answers) yield groups.map(linesOf).join('')
 }
 
-async function* asArray(answers: AsyncIterable<BatchAnswerItem[]>): AsyncGenerator<string> {
+const linesOf = (group: readonly BatchAnswerItem[]): string =>
+  group.map((answer) => `${JSON.stringify(answer)}\n`).join('')
+
+async function* asArray(answers: AsyncIterable<BatchAnswerItem[][]>): AsyncGenerator<string> {
   let before = '['
-  for await (const group of answers) {
-    yield before + group.map((answer) => JSON.stringify(answer)).join(',\n')
+  for await (const groups of answers) {
+    yield before +
+      groups
+        .flat()
+        .map((answer) => JSON.stringify(answer))
+        .join(',\n')
     before = ',\n'
   }
   yield before === '[' ? '[]\n' : ']\n'

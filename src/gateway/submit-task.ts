@@ -1,20 +1,22 @@
 /** `POST /api/v1/tasks`, and the routes of the packs: one task, answered 202 after its commit. */
 import type { PackRoute } from 'nightshift-tasks'
-import type { NewTask } from '../core/new-task.ts'
-import { parseInput, readJson } from '../http/input.ts'
+import { collectBody } from '../http/body.ts'
+import { BODY_LIMIT_BYTES, mediaTypeOf } from '../http/input.ts'
 import { type TaskReader, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { retryAfter } from '../http/retry-after.ts'
-import { type Answer, type Call, type Route, type RouteDoc, route } from '../http/route.ts'
-import { metrics } from '../runtime/metrics.ts'
+import { type Exchange, type Route, type RouteDoc, route } from '../http/route.ts'
 import { tracing } from '../runtime/tracing.ts'
-import type { AcceptTask } from './accept-task.ts'
+import { acceptedBody, type EnteredRow, isEntered, statusUrlOf } from './accepted.ts'
 import { rateLimitHeaders } from './admit.ts'
-import { acceptedSchema, IDEMPOTENCY_KEY, type Submission, submissionSchema } from './schemas.ts'
+import { type Form, payloadOf, SUBMISSION } from './forms.ts'
+import type { Intake } from './intake.ts'
+import { Row } from './row.ts'
+import { acceptedSchema, IDEMPOTENCY_KEY, submissionSchema } from './schemas.ts'
 
 export interface TaskRoutesOptions {
-  readonly tasks: AcceptTask
-  /** Each submits one task type, whose contract is among those of the rules of `tasks`. */
+  readonly intake: Intake
+  /** Each submits one task type, whose contract is among those of the rules of the intake. */
   readonly packRoutes: readonly PackRoute[]
   /** For `Prefer: wait`. */
   readonly reader: TaskReader
@@ -25,7 +27,7 @@ const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
   headers: {
     'Idempotency-Key':
       '1-255 visible ASCII characters, kept 24 h per client. The same key and body give the same answer.',
-    Prefer: '`wait=n` waits up to n seconds (at most 30) for the end of the task.',
+    Prefer: '`wait=n` waits up to n seconds (at most 30) for the end of the task; only with a key that may read it.',
     traceparent: 'W3C trace context; the trace goes on through the task.',
   },
   answers: {
@@ -48,6 +50,7 @@ const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
     'invalid-input',
     'idempotency-key-reused',
     'queue-full',
+    'too-much-at-once',
     'unavailable',
   ],
 }
@@ -64,13 +67,14 @@ export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
       summary: 'Submit a task',
       body: { types: ['application/json'], schema: { name: 'Submission', schema: submissionSchema }, required: true },
     },
-    answer: (call) => submitted(options, call, (body) => parseInput(submissionSchema, body), '/payload'),
+    take: (exchange) => submitOne(options, exchange, SUBMISSION),
   })
   return [submit, ...options.packRoutes.map((one) => packRoute(options, one))]
 }
 
 /** A route of a pack takes the payload as the body. */
 function packRoute(options: TaskRoutesOptions, { method, path, task, summary, description }: PackRoute): Route {
+  const form = payloadOf(task)
   return route({
     method,
     path,
@@ -82,59 +86,83 @@ function packRoute(options: TaskRoutesOptions, { method, path, task, summary, de
       description: description ?? `The same as submitting \`${task}\` with this body as its payload.`,
       body: { types: ['application/json'], schema: `payload.${task}`, required: true },
     },
-    answer: (call) => submitted(options, call, (payload) => ({ name: task, payload }), ''),
+    take: (exchange) => submitOne(options, exchange, form),
   })
 }
 
-async function submitted(
-  options: TaskRoutesOptions,
-  call: Call,
-  submissionOf: (body: unknown) => Submission,
-  payloadAt: string,
-): Promise<Answer> {
-  const key = idempotencyKeyOf(call)
-  const submission = submissionOf(await readJson(call))
-  const { task, body, isReplayed } = await options.tasks.accept(submission, { call, key, payloadAt })
-  tracing.about(body.id, task.name)
-  metrics.acceptSeconds.observe({}, (performance.now() - call.receivedAt) / 1_000, task.traceparent)
-  const headers = {
-    location: body.statusUrl,
-    ...rateLimitHeaders(task.standing),
-    ...(isReplayed ? { 'idempotency-replayed': 'true' } : {}),
-  }
-  return (
-    (await waited(options, call, body.id, headers)) ?? {
-      status: 202,
-      headers: { ...headers, ...preferenceApplied(call), ...retryAfter(secondsUntil(task)).headers },
-      body,
-    }
+function submitOne({ intake, reader }: TaskRoutesOptions, exchange: Exchange, form: Form): void {
+  const key = idempotencyKeyOf(exchange)
+  mediaTypeOf(exchange, ['application/json'])
+  const done = (row: Row): void => answer(reader, exchange, row)
+  collectBody(
+    exchange,
+    BODY_LIMIT_BYTES,
+    (sent) => intake.push([new Row({ call: exchange, form, sent, key, done })]),
+    (error) => exchange.fail(error),
   )
 }
 
-/** Waits as long as the client prefers. A failure here must not hide that the task was accepted. */
-async function waited(
-  { reader }: TaskRoutesOptions,
-  call: Call,
-  id: string,
-  headers: Record<string, string>,
-): Promise<Answer | undefined> {
-  const seconds = waitSecondsOf(call)
-  if (seconds === 0) return undefined
+function answer(reader: TaskReader, exchange: Exchange, row: Row): void {
   try {
-    const isOver = await reader.waitForEnd(id, seconds * 1_000, call.signal)
-    const task = isOver ? await reader.readTask(call, id) : undefined
-    return task && { status: 200, headers: { ...headers, ...preferenceApplied(call) }, body: task }
-  } catch {
-    return undefined
+    if (!isEntered(row)) exchange.fail(row.problem)
+    else {
+      tracing.about(exchange.place, row.accepted.id, row.task.name)
+      const seconds = waitSecondsFor(exchange)
+      if (seconds === 0) answerAccepted(exchange, row, [])
+      else void answerAfterWait(reader, exchange, row, seconds)
+    }
+  } catch (error) {
+    exchange.fail(error)
   }
 }
 
-function preferenceApplied(call: Call): Record<string, string> {
-  const seconds = waitSecondsOf(call)
-  return seconds === 0 ? {} : { 'preference-applied': `wait=${seconds}` }
+function answerAccepted(exchange: Exchange, row: EnteredRow, headers: readonly string[]): void {
+  const body = acceptedBody(row)
+  const again = retryAfter(secondsUntil(row)).headers['retry-after']
+  exchange.sendJson(202, [...headersOf(row), ...headers, 'retry-after', again], JSON.stringify(body))
 }
 
-function secondsUntil({ runAt, delayMs }: NewTask): number {
+function headersOf({ accepted, standing }: EnteredRow): string[] {
+  const headers = ['location', statusUrlOf(accepted.id)]
+  for (const [name, value] of Object.entries(rateLimitHeaders(standing))) headers.push(name, value)
+  if (accepted.kind === 'replayed') headers.push('idempotency-replayed', 'true')
+  return headers
+}
+
+/** A key that may only submit is told nothing of how a task ends. */
+function waitSecondsFor(exchange: Exchange): number {
+  const { scopes } = exchange.caller
+  const mayRead = scopes.includes('read') || scopes.includes('operate') || scopes.includes('admin')
+  return mayRead ? waitSecondsOf(exchange) : 0
+}
+
+/** Waits as long as the client prefers. A failure here must not hide that the task was accepted. */
+async function answerAfterWait(
+  reader: TaskReader,
+  exchange: Exchange,
+  row: EnteredRow,
+  seconds: number,
+): Promise<void> {
+  const { id } = row.accepted
+  const applied = `wait=${seconds}`
+  try {
+    const isOver = await reader.waitForEnd(id, seconds * 1_000, exchange.signal)
+    const task = isOver ? await reader.readTask(exchange, id) : undefined
+    if (task) {
+      const flat = [...headersOf(row), 'preference-applied', applied]
+      const headers = Object.fromEntries(
+        flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] as string]] : [])),
+      )
+      exchange.send({ status: 200, headers, body: task })
+      return
+    }
+  } catch {
+    // Answered as accepted.
+  }
+  answerAccepted(exchange, row, ['preference-applied', applied])
+}
+
+function secondsUntil({ task: { runAt, delayMs } }: EnteredRow): number {
   const ms = runAt === null ? (delayMs ?? 0) : Date.parse(runAt) - Date.now()
   return ms / 1_000
 }
@@ -143,7 +171,7 @@ function secondsUntil({ runAt, delayMs }: NewTask): number {
  * Reads `Idempotency-Key`, as it is or as a quoted string (RFC 8941).
  * @throws Problem invalid-parameter when it is not 1-255 visible ASCII characters
  */
-function idempotencyKeyOf(call: Call): string | undefined {
+function idempotencyKeyOf(call: Exchange): string | undefined {
   const given = call.header('idempotency-key')
   if (given === undefined) return undefined
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(given)?.[1]?.replaceAll(/\\(["\\])/g, '$1')

@@ -1,9 +1,9 @@
 /** Writes answers: JSON, text, or pieces as they come; and the headers that make a browser treat them as data. */
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import type { Answer } from './call.ts'
 import type { Head } from './head.ts'
 import { type Problem, problemBody } from './problem.ts'
-import type { Answer } from './route.ts'
 
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
@@ -51,6 +51,31 @@ export async function sendAnswer(
   response.end()
 }
 
+const FLAT_SECURITY_HEADERS = Object.entries(SECURITY_HEADERS).flat()
+
+/**
+ * Sends a JSON answer of ASCII alone, its headers as a flat list: made of an object they took twice the time.
+ * @param headers names and values in turn
+ */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  headers: readonly string[],
+  text: string,
+  head: Head,
+): void {
+  const all = [
+    ...flatIdsOf(head),
+    ...FLAT_SECURITY_HEADERS,
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    String(text.length),
+    ...headers,
+  ]
+  response.writeHead(status, all).end(text, 'latin1')
+}
+
 /** Resolves when the client has read what was held for it, or has gone. */
 async function drained(response: ServerResponse): Promise<void> {
   const over = new AbortController()
@@ -75,6 +100,12 @@ export function sendProblem(response: ServerResponse, problem: Problem, head: He
 }
 
 /** What every answer tells, whatever it is: by which ids to ask about it. */
-function idsOf({ requestId, trace }: Head): Record<string, string> {
-  return { 'x-request-id': requestId, traceparent: trace.traceparent }
+function flatIdsOf({ requestId, trace, refusedId }: Head): readonly string[] {
+  const ids = ['x-request-id', requestId, 'traceparent', trace.traceparent]
+  return refusedId === undefined ? ids : [...ids, 'x-request-id-refused', refusedId]
+}
+
+function idsOf(head: Head): Record<string, string> {
+  const ids = { 'x-request-id': head.requestId, traceparent: head.trace.traceparent }
+  return head.refusedId === undefined ? ids : { ...ids, 'x-request-id-refused': head.refusedId }
 }

@@ -11,15 +11,15 @@ const REMEMBERED_MS = 30_000
 const REMEMBERED_KEYS = 10_000
 const CLIENT_ID = /^[A-Za-z0-9._:-]{1,64}$/
 
-/** Tells who sent a request. @throws Problem unauthenticated, or whatever the look-up throws */
-export type Authenticate = (request: IncomingMessage) => Promise<Caller>
+/** Tells who sent a request, at once where that is remembered. @throws Problem unauthenticated, or what the look-up throws */
+export type Authenticate = (request: IncomingMessage) => Caller | Promise<Caller>
 
 /**
  * Authenticates by `Authorization: Bearer <key>`. A revoked key works for up to 30 s more. Only keys that exist are
  * remembered, at most 10 000, so guessing fills no memory; a look-up that fails is not remembered.
  */
 export function authenticateByKey(find: FindCaller, now: () => number = () => performance.now()): Authenticate {
-  const known = new LRUCache<string, Promise<Caller | undefined>>({
+  const known = new LRUCache<string, Caller | Promise<Caller | undefined>>({
     max: REMEMBERED_KEYS,
     // The cache lets go of what is older than its limit, we of what is as old.
     ttl: REMEMBERED_MS - 1,
@@ -27,35 +27,37 @@ export function authenticateByKey(find: FindCaller, now: () => number = () => pe
     perf: { now },
   })
 
-  function look(key: string): Promise<Caller | undefined> {
+  function look(key: string): Caller | Promise<Caller | undefined> {
     // The digest, so that a dump of the memory shows no keys.
     const digest = createHash('sha256').update(key).digest('base64')
     const remembered = known.get(digest)
     if (remembered) return remembered
     const caller = find(key)
     known.set(digest, caller)
-    const forget = (): void => {
-      if (known.peek(digest) === caller) known.delete(digest)
+    const settle = (found?: Caller): void => {
+      if (known.peek(digest) !== caller) return
+      if (found) known.set(digest, found, { noUpdateTTL: true })
+      else known.delete(digest)
     }
-    caller.then((found) => found ?? forget(), forget)
+    caller.then(settle, () => settle())
     return caller
   }
 
-  return async (request) => {
+  return (request) => {
     const key = /^Bearer +([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1]
     if (key === undefined) throw unauthenticated('send Authorization: Bearer <key>', 'Bearer realm="nightshift"')
-    const caller = await look(key)
-    if (!caller)
-      throw unauthenticated(
-        'the key is unknown, expired or revoked',
-        'Bearer realm="nightshift", error="invalid_token"',
-      )
-    return caller
+    const caller = look(key)
+    return caller instanceof Promise ? caller.then(foundCaller) : caller
   }
 }
 
+function foundCaller(caller: Caller | undefined): Caller {
+  if (caller) return caller
+  throw unauthenticated('the key is unknown, expired or revoked', 'Bearer realm="nightshift", error="invalid_token"')
+}
+
 /** Lets everybody in with all scopes, as the client named by `X-Client-Id` or `anonymous`: for trying out only. */
-export const authenticateNobody: Authenticate = async (request) => {
+export const authenticateNobody: Authenticate = (request) => {
   const client = request.headers['x-client-id'] ?? 'anonymous'
   if (typeof client !== 'string' || !CLIENT_ID.test(client)) {
     throw new Problem('invalid-parameter', 'the header X-Client-Id must be 1-64 characters of A-Z a-z 0-9 . _ : -')

@@ -3,62 +3,68 @@
  * and every answer carries the request id.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Caller } from '../core/caller.ts'
 import type { Log } from '../runtime/log.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { sendAnswer, sendProblem } from './answer.ts'
 import { type Authenticate, requireScope } from './auth.ts'
-import type { Call } from './call.ts'
-import { checkHead, headOf } from './head.ts'
-import { type Begun, createPages } from './pages.ts'
+import { BodyBudget, type BodyLimits } from './body-budget.ts'
+import { type ExchangeHost, HttpExchange } from './exchange.ts'
+import { checkHead } from './head.ts'
+import { createPages } from './pages.ts'
 import { Problem, problemOf } from './problem.ts'
 import type { Route } from './route.ts'
-import { type Params, pathOf, Router } from './router.ts'
+import { pathOf, Router } from './router.ts'
 import { WaitSignals } from './wait-signals.ts'
 
 export interface DispatcherOptions {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
   readonly log: Log
+  readonly bodyLimits?: BodyLimits | undefined
 }
 
-const ANONYMOUS = { client: 'anonymous', scopes: [] }
-const NO_PARAMS: Params = {}
-
 /** Answers the requests of all routes. It never throws, and no request ends without an answer. */
-export class Dispatcher {
+export class Dispatcher implements ExchangeHost {
   readonly #options: DispatcherOptions
   readonly #router: Router
-  readonly #pages: (begun: Begun) => void
+  readonly #pages: (exchange: HttpExchange) => void
   readonly #waits = new WaitSignals()
+  readonly #bodies: BodyBudget
   #underWay = 0
   #onIdle: (() => void) | undefined
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    this.#bodies = new BodyBudget(options.bodyLimits)
     this.#router = new Router(options.routes.filter(({ isPage }) => !isPage))
     this.#pages = createPages({
       routes: options.routes.filter(({ isPage }) => isPage),
-      answer: (page, begun) => void this.#answer(page, begun, NO_PARAMS),
-      otherMethod: (allow, begun) => this.#otherMethod(allow, begun),
-      nothingHere: (begun) => this.#nothingHere(begun),
-      fail: (error, begun) => void this.#fail(error, begun),
+      answer: (page, exchange) => this.#enter(page, exchange),
+      otherMethod: (allow, exchange) => this.#otherMethod(allow, exchange),
+      nothingHere: (exchange) => this.#nothingHere(exchange),
+      fail: (error, exchange) => this.fail(error, exchange),
     })
   }
 
   /** Listens to requests. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     this.#underWay += 1
-    response.once('close', () => {
-      this.#underWay -= 1
-      if (this.#underWay === 0) this.#onIdle?.()
-    })
-    const begun = { request, response, head: headOf(request) }
-    if (!this.#isTrusted(begun)) return
+    const exchange = new HttpExchange(request, response, this)
+    response.once('close', () => this.#ended(exchange))
+    try {
+      checkHead(request)
+    } catch (error) {
+      this.fail(error, exchange)
+      return
+    }
     const found = this.#router.find(request.method ?? '', request.url ?? '')
-    if (found === undefined) this.#pages(begun)
-    else if (found.route) void this.#answer(found.route, begun, found.params)
-    else this.#otherMethod(found.allow, begun)
+    if (found === undefined) this.#pages(exchange)
+    else if (found.route) {
+      exchange.params = found.params
+      this.#enter(found.route, exchange)
+    } else this.#otherMethod(found.allow, exchange)
   }
 
   /** Ends the waits of all calls under way, so that they answer now. */
@@ -76,78 +82,75 @@ export class Dispatcher {
     clearTimeout(timer)
   }
 
-  /** Checks the head. When it is not to be trusted the request is answered here. */
-  #isTrusted(begun: Begun): boolean {
-    try {
-      checkHead(begun.request)
-      return true
-    } catch (error) {
-      this.#fail(error, begun)
-      return false
-    }
+  signalOf(response: ServerResponse): AbortSignal {
+    return this.#waits.signalOf(response)
   }
 
-  async #answer(route: Route, begun: Begun, params: Params): Promise<void> {
-    const { request, response, head } = begun
-    try {
-      tracing.route(request.method ?? '', route.path)
-      const isPublic = route.scopes.length === 0
-      const caller = isPublic ? ANONYMOUS : await this.#options.authenticate(request)
-      if (!isPublic) requireScope(caller, route.scopes)
-      const made = await route.answer(this.#callOf(begun, params, caller))
-      const { method } = request
-      const ids = { request_id: head.requestId, trace_id: head.trace.traceId, client: caller.client }
-      this.#options.log.debug({ method, path: route.path, status: made.status, ...ids }, 'request answered')
-      await sendAnswer(response, made, head)
-    } catch (error) {
-      const { slug } = this.#fail(error, begun)
-      if (route.takesTasks) metrics.tasksRejected.inc({ reason: slug })
-    }
+  takeBytes(client: string, bytes: number): void {
+    this.#bodies.take(client, bytes)
   }
 
-  #callOf({ request, response, head }: Begun, params: Params, caller: Call['caller']): Call {
-    const waits = this.#waits
-    return {
-      request,
-      get url() {
-        return new URL(request.url ?? '/', 'http://here')
-      },
-      params,
-      requestId: head.requestId,
-      trace: head.trace,
-      receivedAt: head.receivedAt,
-      caller,
-      get signal() {
-        return waits.signalOf(response)
-      },
-      header(name) {
-        const value = request.headers[name]
-        return typeof value === 'string' ? value : undefined
-      },
-    }
+  answered({ request, path, head, caller }: HttpExchange, status: number): void {
+    const { log } = this.#options
+    if (!log.isLevelEnabled('debug')) return
+    const ids = { request_id: head.requestId, trace_id: head.trace.traceId, client: caller.client }
+    log.debug({ method: request.method, path, status, ...ids }, 'request answered')
   }
 
-  #otherMethod(allow: string, begun: Begun): void {
-    const { request, response, head } = begun
-    if (request.method === 'OPTIONS') return void sendAnswer(response, { status: 204, headers: { allow } }, head)
-    const what = `${request.method} is not one of ${allow}`
-    this.#fail(new Problem('method-not-allowed', what, { headers: { allow } }), begun)
-  }
-
-  #nothingHere(begun: Begun): void {
-    const path = pathOf(begun.request.url ?? '').slice(0, 200)
-    this.#fail(new Problem('not-found', `there is nothing at ${path}; see /docs`), begun)
-  }
-
-  #fail(error: unknown, { request, response, head }: Begun): Problem {
+  fail(error: unknown, { request, response, head, takesTasks }: HttpExchange): void {
     const { log } = this.#options
     const problem = problemOf(error)
+    if (takesTasks) metrics.tasksRejected.inc({ reason: problem.slug })
     // Neither the query nor the problem's text, which may quote what the client has sent.
     const path = request.url?.split('?')[0]?.slice(0, 200)
     const fields = { request_id: head.requestId, trace_id: head.trace.traceId, path, problem: problem.slug }
     if (problem.slug === 'internal') log.error({ ...fields, error }, 'request failed')
     else log.debug(fields, 'request refused')
     sendProblem(response, problem, head)
-    return problem
+  }
+
+  #ended({ held, caller }: HttpExchange): void {
+    if (held > 0) this.#bodies.giveBack(caller.client, held)
+    this.#underWay -= 1
+    if (this.#underWay === 0) this.#onIdle?.()
+  }
+
+  /** Finds out who calls, and hands the call to its route. */
+  #enter(route: Route, exchange: HttpExchange): void {
+    exchange.path = route.path
+    exchange.takesTasks = route.takesTasks ?? false
+    try {
+      tracing.route(exchange.request.method ?? '', route.path)
+      if (route.scopes.length === 0) {
+        route.handle(exchange)
+        return
+      }
+      const caller = this.#options.authenticate(exchange.request)
+      if (caller instanceof Promise) {
+        caller.then((known) => this.#enterAs(known, route, exchange)).catch((error) => this.fail(error, exchange))
+      } else this.#enterAs(caller, route, exchange)
+    } catch (error) {
+      this.fail(error, exchange)
+    }
+  }
+
+  #enterAs(caller: Caller, route: Route, exchange: HttpExchange): void {
+    requireScope(caller, route.scopes)
+    exchange.caller = caller
+    route.handle(exchange)
+  }
+
+  #otherMethod(allow: string, exchange: HttpExchange): void {
+    const { request, response, head } = exchange
+    if (request.method === 'OPTIONS') void sendAnswer(response, { status: 204, headers: { allow } }, head)
+    else {
+      const what = `${request.method} is not one of ${allow}`
+      this.fail(new Problem('method-not-allowed', what, { headers: { allow } }), exchange)
+    }
+  }
+
+  #nothingHere(exchange: HttpExchange): void {
+    const path = pathOf(exchange.request.url ?? '').slice(0, 200)
+    this.fail(new Problem('not-found', `there is nothing at ${path}; see /docs`), exchange)
   }
 }

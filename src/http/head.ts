@@ -8,21 +8,29 @@ import { type TraceContext, traceFrom } from '../core/trace.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { Problem } from './problem.ts'
 
-export const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
+/** As for idempotency keys, so that an id of either kind can be looked up. */
+export const REQUEST_ID = /^[\x21-\x7e]{1,255}$/
 
 export interface Head {
   readonly requestId: string
+  /** Why the id that was sent is not the request's; undefined when it is, or when none was sent. */
+  readonly refusedId: string | undefined
   readonly trace: TraceContext
   readonly receivedAt: number
 }
 
+/** Two of them are joined by Node with a comma and a space, which is not visible. */
+const REFUSED_ID = 'X-Request-Id must be sent once, as 1-255 visible ASCII characters'
+
 /** Reads the request id, or makes one when there is none or it is not one; likewise the trace. Never throws. */
 export function headOf(request: IncomingMessage): Head {
   const given = text(request, 'x-request-id')
-  const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID()
+  const refusedId = given === undefined || REQUEST_ID.test(given) ? undefined : REFUSED_ID
+  const requestId = given === undefined || refusedId !== undefined ? randomUUID() : given
   const offered = traceFrom(text(request, 'traceparent'), text(request, 'tracestate'))
   return {
     requestId,
+    refusedId,
     trace: tracing.request(requestId, offered),
     receivedAt: performance.now(),
   }

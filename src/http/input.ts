@@ -4,8 +4,9 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { z } from 'zod'
+import { flawsOf, sizeFlaw } from '../core/flaws.ts'
 import { closeWords } from '../core/nearest.ts'
-import { escapePointer, findFlaws, textFlaw } from '../core/storable.ts'
+import { escapePointer, textFlaw } from '../core/storable.ts'
 import { readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { type PointedError, Problem } from './problem.ts'
@@ -21,7 +22,8 @@ export function mediaTypeOf(call: Call, allowed: readonly string[]): string {
   const [type = '', ...parameters] = (call.header('content-type') ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase())
-  const isUtf8Only = parameters.every((parameter) => /^charset="?utf-8"?$/.test(parameter))
+  // `utf8` is what clients write that do not know its name, and a semicolon too many says nothing.
+  const isUtf8Only = parameters.every((parameter) => /^(?:charset="?utf-?8"?)?$/.test(parameter))
   if (allowed.includes(type) && isUtf8Only) return type
   throw new Problem('unsupported-media-type', `send Content-Type: ${allowed.join(' or ')}, in UTF-8`, {
     headers: { accept: allowed.join(', ') },
@@ -32,9 +34,9 @@ export function mediaTypeOf(call: Call, allowed: readonly string[]): string {
  * Reads a JSON body of at most 256 KiB that can be stored as it was sent.
  * @throws Problem unsupported-media-type, request-too-large, malformed-json or invalid-input
  */
-export async function readJson(call: Call): Promise<unknown> {
+async function readJson(call: Call): Promise<unknown> {
   mediaTypeOf(call, ['application/json'])
-  return parseJson(await readBody(call, BODY_LIMIT_BYTES))
+  return parseStorableJson(await readBody(call, BODY_LIMIT_BYTES))
 }
 
 /** Reads a JSON body if there is one, else gives an empty object. */
@@ -43,28 +45,36 @@ export async function readOptionalJson(call: Call): Promise<unknown> {
   return isEmpty ? {} : readJson(call)
 }
 
-/** Reads bytes as one JSON text that can be stored. */
-function parseJson(bytes: Buffer): unknown {
-  const value = parseJsonText(bytes)
-  refuseFlaws(value)
+/** Reads bytes as text. @throws Problem malformed-json when they are not UTF-8, or begin with a byte order mark */
+export function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new Problem('malformed-json', 'the body is not valid UTF-8')
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    throw new Problem('malformed-json', 'the body begins with a byte order mark (EF BB BF): send it without')
+  }
+  return bytes.toString('utf8')
+}
+
+/**
+ * Reads bytes, or their text, as one JSON text that can be stored as it was sent.
+ * @throws Problem malformed-json, or invalid-input with a pointer to every place that cannot be stored
+ */
+export function parseStorableJson(sent: Buffer | string): unknown {
+  const text = typeof sent === 'string' ? sent : textOf(sent)
+  if (text === '') throw new Problem('malformed-json', 'the body is empty')
+  const size = sizeFlaw(text)
+  if (size) throw invalid([size])
+  const value = parsed(text)
+  const flaws = flawsOf(text, value)
+  if (flaws.length > 0) throw invalid(flaws)
   return value
 }
 
-/** Reads bytes as one JSON text, without looking into it. */
-export function parseJsonText(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) throw new Problem('malformed-json', 'the body is not valid UTF-8')
-  if (bytes.length === 0) throw new Problem('malformed-json', 'the body is empty')
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8')) as unknown
+    return JSON.parse(text) as unknown
   } catch (error) {
     throw new Problem('malformed-json', (error as Error).message)
   }
-}
-
-/** Refuses a value that PostgreSQL could not store and give back as it was sent. */
-export function refuseFlaws(value: unknown): void {
-  const flaws = findFlaws(value)
-  if (flaws.length > 0) throw invalid(flaws)
 }
 
 /**
@@ -73,9 +83,9 @@ export function refuseFlaws(value: unknown): void {
  * @throws Problem invalid-input with a pointer to every place that does not fit, at most 20
  */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown, at = ''): z.output<Schema> {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw invalid(parsed.error.issues.flatMap((issue) => pointedErrors(issue, at, schema)))
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw invalid(result.error.issues.flatMap((issue) => pointedErrors(issue, at, schema)))
 }
 
 /** Makes the problem that points at places of the body. */
@@ -124,8 +134,8 @@ export function parseQuery<Query extends z.ZodObject>(schema: Query, call: Call)
     if (flaw !== undefined) refuse(name, flaw)
     values.set(name, value)
   }
-  const parsed = schema.safeParse(Object.fromEntries(values))
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
+  const result = schema.safeParse(Object.fromEntries(values))
+  if (result.success) return result.data
+  const [issue] = result.error.issues
   return refuse(String(issue?.path[0] ?? ''), `does not fit: ${issue?.message ?? ''}`)
 }

@@ -72,6 +72,11 @@ export const PROBLEMS = {
     title: 'The queue is full for you',
     says: 'You ask for more than your share of a queue that is deep. Come again after `Retry-After`; it is made for you.',
   },
+  'too-much-at-once': {
+    status: 429,
+    title: 'Too many bytes at once',
+    says: 'Your requests that are not answered yet are too large together. Send fewer at once, after `Retry-After`.',
+  },
   'headers-too-large': { status: 431, title: 'The headers are too large', says: 'At most 100 headers and 16 KiB.' },
   internal: {
     status: 500,
@@ -159,7 +164,7 @@ export function problemBody(
     title: PROBLEMS[problem.slug].title,
     status: problem.status,
     detail: problem.message,
-    instance: `/api/v1/requests/${of.requestId}`,
+    instance: `/api/v1/requests/${encodeURIComponent(of.requestId)}`,
     requestId: of.requestId,
     traceId: of.traceId,
     ...(problem.errors.length > 0 ? { errors: [...problem.errors] } : {}),

@@ -4,20 +4,11 @@
  */
 import { z } from 'zod'
 import type { Scope } from '../core/caller.ts'
-import type { Call } from './call.ts'
+import type { Answer, Call, Exchange } from './call.ts'
 import { parseQuery } from './input.ts'
 import type { ProblemSlug } from './problem.ts'
 
-export type { Call } from './call.ts'
-
-export interface Answer {
-  readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
-  /** Sent as JSON. */
-  readonly body?: unknown
-  /** Sent as it is, instead of `body`. Pieces of an iterable are sent as they come. */
-  readonly content?: { readonly type: string; readonly text: string | AsyncIterable<string> }
-}
+export type { Answer, Call, Exchange } from './call.ts'
 
 /** A schema under the name it has in the document; a name alone refers to one that another route brings. */
 export type NamedSchema = { readonly name: string; readonly schema: z.ZodType } | string
@@ -40,7 +31,7 @@ export interface AnswerDoc {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-interface RouteInput<Query extends z.ZodObject> {
+interface Described<Query extends z.ZodObject> {
   readonly method: 'get' | 'post'
   /** As in OpenAPI: `/api/v1/tasks/{id}`. */
   readonly path: string
@@ -53,22 +44,47 @@ interface RouteInput<Query extends z.ZodObject> {
   /** Every parameter that may stand in the query; others are answered 400. */
   readonly query?: Query
   readonly doc: RouteDoc
+}
+
+interface Answering<Query extends z.ZodObject> extends Described<Query> {
   readonly answer: (call: Call, query: z.output<Query>) => Promise<Answer>
 }
 
-export interface Route extends Omit<RouteInput<z.ZodObject>, 'answer' | 'query'> {
+interface Sharing<Query extends z.ZodObject> extends Described<Query> {
+  /** Takes a call over, to answer it together with others. What it throws is answered. */
+  readonly take: (exchange: Exchange, query: z.output<Query>) => void
+}
+
+export interface Route extends Described<z.ZodObject> {
   readonly query: z.ZodObject
-  readonly answer: (call: Call) => Promise<Answer>
+  /** Sees to it that the call is answered. Never throws. */
+  readonly handle: (exchange: Exchange) => void
 }
 
 const NO_QUERY = z.strictObject({})
 
-/** Makes a route whose `answer` gets the query already checked. */
-export function route<Query extends z.ZodObject = typeof NO_QUERY>(input: RouteInput<Query>): Route {
-  const query = input.query ?? NO_QUERY
+/** Makes a route whose `answer` or `take` gets the query already checked. */
+export function route<Query extends z.ZodObject = typeof NO_QUERY>(input: Answering<Query> | Sharing<Query>): Route {
+  const schema = input.query ?? NO_QUERY
+  const begin = 'take' in input ? input.take : answeringBy(input.answer)
   return {
     ...input,
-    query,
-    answer: async (call) => input.answer(call, parseQuery(query, call) as z.output<Query>),
+    query: schema,
+    handle(exchange) {
+      try {
+        begin(exchange, parseQuery(schema, exchange) as z.output<Query>)
+      } catch (error) {
+        exchange.fail(error)
+      }
+    },
+  }
+}
+
+function answeringBy<Query>(answer: (call: Call, query: Query) => Promise<Answer>) {
+  return (exchange: Exchange, query: Query): void => {
+    answer(exchange, query).then(
+      (made) => exchange.send(made),
+      (error: unknown) => exchange.fail(error),
+    )
   }
 }

@@ -12,6 +12,7 @@ import type { Service } from '../runtime/service.ts'
 import { pause } from '../runtime/wait.ts'
 import { SECURITY_HEADERS } from './answer.ts'
 import { authenticateByKey, authenticateNobody, type FindCaller } from './auth.ts'
+import type { BodyLimits } from './body-budget.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Problem, type ProblemSlug, problemBody } from './problem.ts'
 import type { Route } from './route.ts'
@@ -30,6 +31,9 @@ const LIMITS = {
   requireHostHeader: false,
 } as const
 
+/** An idle connection costs some 10 KiB; one more than these is closed at once, as a process without descriptors would. */
+const MOST_CONNECTIONS = 20_000
+
 /** How long `stop` lets requests in flight finish; then their connections are closed, however slowly they still send. */
 const LONGEST_FINISH_MS = 10_000
 
@@ -42,6 +46,8 @@ export interface HttpServerOptions {
   readonly lingerMs?: number
   /** In place of LIMITS, for tests that reach them. */
   readonly limits?: Partial<Record<'headersTimeout' | 'connectionsCheckingInterval', number>>
+  /** In place of BODY_LIMITS, for tests that reach them. */
+  readonly bodyLimits?: BodyLimits
 }
 
 export interface HttpServer extends Service {
@@ -51,9 +57,9 @@ export interface HttpServer extends Service {
 
 /** Makes the server; it listens once started. `stop` answers what is in flight, within 10 s, and closes every connection. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { config, log, findCaller, routes, lingerMs = 0, limits } = options
+  const { config, log, findCaller, routes, lingerMs = 0, limits, bodyLimits } = options
   const authenticate = config.auth === 'off' ? authenticateNobody : authenticateByKey(findCaller)
-  const dispatcher = new Dispatcher({ routes, authenticate, log })
+  const dispatcher = new Dispatcher({ routes, authenticate, log, bodyLimits })
   let server: Server | undefined
   const lastAnswer = new WeakMap<Duplex, ServerResponse>()
 
@@ -64,13 +70,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       dispatcher.handle(request, response)
     })
     made.maxHeadersCount = 100
+    made.maxConnections = MOST_CONNECTIONS
     made.on('checkExpectation', (request, response) => dispatcher.handle(request, response))
     made.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       log.debug({ code: error.code }, 'a connection did not speak HTTP')
       const last = lastAnswer.get(socket)
-      const isLast = last?.headersSent && (!last.writableEnded || last.getHeader('connection') === 'close')
-      // After a last answer nothing may follow: the client would take it for the answer to something else.
-      if (isLast) last.writableEnded ? socket.end() : socket.destroy()
+      if (last && !last.headersSent && last.req.complete) endAfter(last, socket)
+      else if (isLastOf(last)) last.writableEnded ? socket.end() : socket.destroy()
       else refuseRaw(error.code, socket)
     })
     return made
@@ -103,6 +109,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       await closed
     },
   }
+}
+
+/** What follows a whole request is not HTTP: the request is answered, because it may take effect, and then all ends. */
+function endAfter(answer: ServerResponse, socket: Duplex): void {
+  answer.setHeader('connection', 'close')
+  answer.once('close', () => socket.destroy())
+}
+
+/** After a last answer nothing may follow: the client would take it for the answer to something else. */
+function isLastOf(answer: ServerResponse | undefined): answer is ServerResponse {
+  if (!answer?.headersSent) return false
+  return !answer.writableEnded || answer.getHeader('connection') === 'close'
 }
 
 const RAW_PROBLEMS: Readonly<Record<string, ProblemSlug>> = {

@@ -102,10 +102,10 @@ export class Queues implements Service {
     return this.#trouble
   }
 
-  /** Counts a task that this process accepts: it is in no figure before the next look. */
-  noteAccepted(queue: string): void {
-    this.#acceptedSince.set(queue, this.acceptedSince(queue) + 1)
-    this.#allAcceptedSince += 1
+  /** Counts tasks that this process accepts: they are in no figure before the next look. */
+  noteAccepted(queue: string, tasks: number): void {
+    this.#acceptedSince.set(queue, this.acceptedSince(queue) + tasks)
+    this.#allAcceptedSince += tasks
   }
 
   /** How many tasks of a queue this process has accepted since the look that `load` tells of. */

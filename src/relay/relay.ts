@@ -22,8 +22,8 @@ const SWEEP_ROWS = 512
 export interface Relay extends Service {
   /** Takes room for up to `wanted` rows: the seconds for which they may be born claimed, or 0 without room. */
   reserve(wanted: number): number
-  /** Publishes reserved rows; each promise resolves with whether the broker confirmed, none rejects. */
-  publish(rows: readonly FreshOutboxRow[]): Promise<boolean>[]
+  /** Publishes reserved rows; resolves with which of them the broker confirmed, in their order, and never rejects. */
+  publish(rows: readonly FreshOutboxRow[]): Promise<readonly boolean[]>
   /** Gives back room that was reserved and is not needed. */
   release(rows: number): void
 }
@@ -113,7 +113,7 @@ export function createRelay({ db, publisher, log }: { db: Db; publisher: Publish
     },
     publish(rows) {
       reserved -= rows.length
-      return rows.map((row) => track(forward(freshOutgoing(row), false)))
+      return Promise.all(rows.map((row) => track(forward(freshOutgoing(row), false))))
     },
     start: sweep.start,
     async stop() {

@@ -67,9 +67,9 @@ export const SETTINGS = {
   acceptMode: {
     name: 'NIGHTSHIFT_ACCEPT_MODE',
     fallback: 'durable',
-    bounds: 'durable, confirmed',
-    says: 'durable answers 202 after the commit; confirmed also waits up to 2 s for the broker and says whether it confirmed.',
-    parse: oneOf('durable', 'confirmed'),
+    bounds: 'durable, confirmed, confirmed-strict',
+    says: 'durable answers 202 after the commit; confirmed also waits up to 2 s for the broker and says whether it confirmed; confirmed-strict answers 503 with the id of the stored task when it did not.',
+    parse: oneOf('durable', 'confirmed', 'confirmed-strict'),
   },
   depthLow: {
     name: 'NIGHTSHIFT_DEPTH_LOW',

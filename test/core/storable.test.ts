@@ -1,7 +1,7 @@
-// Promise: what PostgreSQL cannot store is refused with its place named, or replaced visibly; nothing else is touched.
+// Promise: what PostgreSQL cannot store is replaced visibly; nothing else is touched.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findFlaws, MAX_DEPTH, storableJson, storableText } from '../../src/core/storable.ts'
+import { storableJson, storableText } from '../../src/core/storable.ts'
 
 /** fast-check's own strings never contain NUL or lone surrogates, which are the ones that hurt. */
 const hostile = fc.oneof(
@@ -13,30 +13,6 @@ const hostileJson = fc.letrec((tie) => ({
   list: fc.array(tie('value'), { maxLength: 4 }),
   object: fc.dictionary(hostile, tie('value'), { maxKeys: 4 }),
 })).value
-
-const FLAWED = [
-  { what: 'NUL in a value', value: { a: ['x', 'y\u0000'] }, pointer: '/a/1' },
-  { what: 'a lone surrogate', value: { 'a/b~c': '\ud800' }, pointer: '/a~1b~0c' },
-  { what: 'NUL in a key', value: { deep: { 'k\u0000': 1 } }, pointer: '/deep' },
-  { what: 'an integer that was rounded', value: JSON.parse('{"n":9007199254740993}'), pointer: '/n' },
-  { what: 'a number beyond all', value: [Number.POSITIVE_INFINITY], pointer: '/0' },
-  { what: 'a prototype', value: JSON.parse('{"__proto__":{"admin":true}}'), pointer: '' },
-]
-
-test.each(FLAWED)('$what is found at its place', ({ value, pointer }) => {
-  expect(findFlaws(value).map((flaw) => flaw.pointer)).toContain(pointer)
-})
-
-test('nesting of any depth is found without exhausting the stack', () => {
-  let value: unknown = 1
-  for (let level = 0; level < 200_000; level++) value = [value]
-
-  expect(findFlaws(value)).toMatchObject([{ detail: `is nested deeper than ${MAX_DEPTH} levels` }])
-})
-
-test('ordinary values have no flaw', () => {
-  expect(findFlaws({ text: 'naïve 😀', n: -1.5, list: [true, null, 9007199254740991] })).toEqual([])
-})
 
 test('any text can be stored after it was made storable', () => {
   fc.assert(

@@ -1,7 +1,7 @@
 // The door says no as the standards have it, and tells the client what it needs to come again.
 import { expect, test } from 'vitest'
 import type { Admission } from '../../src/gateway/admit.ts'
-import { aGroupCommit, anApi } from '../http/an-api.ts'
+import { anApi, fakeCommits } from '../http/an-api.ts'
 
 const TASKS = '/api/v1/tasks'
 const task = { name: 'trial.echo', payload: 1 }
@@ -9,8 +9,8 @@ const standing = { queue: 'trial', backlog: 12_345, limit: 10_000, sharePerSecon
 const shut: Admission['admit'] = () => ({ isAdmitted: false, standing, retryAfterSeconds: 17 })
 
 test('a client over its share gets 429 with when to come again, and nothing is stored', async () => {
-  const groupCommit = aGroupCommit()
-  const api = await anApi({ groupCommit, admit: shut })
+  const commits = fakeCommits()
+  const api = await anApi({ commits, admit: shut })
 
   const answer = await api.post(TASKS, task)
 
@@ -31,7 +31,7 @@ test('a client over its share gets 429 with when to come again, and nothing is s
     sharePerSecond: 12.5,
     retryAfterSeconds: 17,
   })
-  expect(groupCommit.tasks).toEqual([])
+  expect(commits.tasks).toEqual([])
 })
 
 test('when nothing is known of the queue it is our trouble: 503', async () => {
@@ -51,7 +51,7 @@ test('in a batch the items beyond the share are refused, each on its own', async
   let left = 2
   const narrow: Admission['admit'] = (asked) => {
     left -= 1
-    return left >= 0 ? { isAdmitted: true, standing: { ...standing, left } } : shut(asked)
+    return left >= 0 ? { isAdmitted: true, standing: { ...standing, left } } : shut(asked, 1)
   }
   const api = await anApi({ admit: narrow })
 

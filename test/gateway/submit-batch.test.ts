@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { inOrder } from '../../src/gateway/in-order.ts'
 import type { BatchAnswerItem } from '../../src/gateway/submit-batch.ts'
-import { aGroupCommit, anApi } from '../http/an-api.ts'
+import { anApi, fakeCommits } from '../http/an-api.ts'
 
 const BATCH = '/api/v1/tasks/batch'
 const ndjson = { 'content-type': 'application/x-ndjson' }
@@ -39,8 +39,8 @@ describe.each([
   { how: 'an array', headers: {}, body: `[${MIXED.toSpliced(1, 1, '"{"').join(',')}]`, malformed: false },
 ])('a batch of $how', ({ headers, body, malformed }) => {
   test('answers each item in order, and one that is refused harms no other', async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
 
     const answer = await api.post(BATCH, body, headers as Record<string, string>)
     const text = await answer.text()
@@ -94,7 +94,7 @@ describe.each([
       ['/surprise'],
       ['/payload'],
     ])
-    expect(groupCommit.tasks.map(({ payload }) => payload)).toEqual([1, 4])
+    expect(commits.tasks.map(({ payload }) => payload)).toEqual([1, 4])
   })
 })
 
@@ -123,17 +123,18 @@ test('lines are answered while the next are still on their way', async () => {
   ])
 })
 
-test('no more than 200 items of a batch are under way at once, and all are answered', async () => {
-  const fake = aGroupCommit()
+test('no more than 500 items of a batch are under way at once, and all are answered', async () => {
+  const fake = fakeCommits()
   let underWay = 0
   let most = 0
-  const commit: typeof fake.commit = async (one) => {
-    most = Math.max(most, ++underWay)
+  const commit: typeof fake.commit = async (tasks) => {
+    underWay += tasks.length
+    most = Math.max(most, underWay)
     await sleep(1)
-    underWay -= 1
-    return fake.commit(one)
+    underWay -= tasks.length
+    return fake.commit(tasks)
   }
-  const api = await anApi({ groupCommit: { commit } })
+  const api = await anApi({ commits: { commit } })
 
   const answer = await api.post(
     BATCH,
@@ -142,19 +143,20 @@ test('no more than 200 items of a batch are under way at once, and all are answe
   )
 
   expect(linesOf(await answer.text()).filter(({ accepted }) => accepted)).toHaveLength(3_000)
-  expect(most).toBe(200)
+  expect(most).toBeLessThanOrEqual(500)
+  expect(fake.sizes.length).toBeLessThan(60)
 })
 
 test('a database that goes away midway is waited for once, not once per item', async () => {
-  const fake = aGroupCommit()
+  const fake = fakeCommits()
   let refused = 0
-  const commit: typeof fake.commit = async (one) => {
-    if (fake.tasks.length < 10) return fake.commit(one)
-    refused += 1
+  const commit: typeof fake.commit = async (tasks) => {
+    if (fake.tasks.length === 0) return fake.commit(tasks)
+    refused += tasks.length
     await sleep(20)
     throw Object.assign(new Error('terminating connection'), { code: '57P01' })
   }
-  const api = await anApi({ groupCommit: { commit } })
+  const api = await anApi({ commits: { commit } })
 
   const answer = await api.post(
     BATCH,
@@ -162,9 +164,9 @@ test('a database that goes away midway is waited for once, not once per item', a
   )
 
   const items = (await answer.json()) as BatchAnswerItem[]
-  expect(items.filter(({ accepted }) => accepted)).toHaveLength(10)
-  expect(items.filter((item) => !item.accepted && item.problem.status === 503)).toHaveLength(1_990)
-  expect(refused).toBeLessThanOrEqual(200)
+  expect(items.filter(({ accepted }) => accepted)).toHaveLength(fake.tasks.length)
+  expect(items.filter((item) => !item.accepted && item.problem.status === 503)).toHaveLength(2_000 - fake.tasks.length)
+  expect(refused).toBeLessThanOrEqual(500)
 })
 
 describe('a batch that is refused as a whole', () => {
@@ -188,15 +190,15 @@ describe('a batch that is refused as a whole', () => {
 })
 
 test('the 10 001st line is refused and the rest is not read', async () => {
-  const groupCommit = aGroupCommit()
-  const api = await anApi({ groupCommit })
+  const commits = fakeCommits()
+  const api = await anApi({ commits })
 
   const answer = await api.post(BATCH, `${JSON.stringify(task(1))}\n`.repeat(10_100), ndjson)
 
   const items = linesOf(await answer.text())
   expect(items).toHaveLength(10_001)
   expect(items.at(-1)).toMatchObject({ accepted: false, problem: { status: 413 } })
-  expect(groupCommit.tasks).toHaveLength(10_000)
+  expect(commits.tasks).toHaveLength(10_000)
 })
 
 test('an empty batch is answered with nothing', async () => {

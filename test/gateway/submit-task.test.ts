@@ -4,9 +4,10 @@ import { defineTask } from 'nightshift-tasks'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Caller } from '../../src/core/caller.ts'
+import type { Commits } from '../../src/gateway/commit.ts'
 import { acceptedSchema } from '../../src/gateway/schemas.ts'
 import { metrics } from '../../src/runtime/metrics.ts'
-import { aGroupCommit, anApi } from '../http/an-api.ts'
+import { anApi, fakeCommits } from '../http/an-api.ts'
 import { contractsOf } from '../support/packs.ts'
 
 const TASKS = '/api/v1/tasks'
@@ -38,8 +39,8 @@ describe('an accepted task', () => {
   })
 
   test('is stored as it was sent, with everything that was asked for', async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
     const payload = { b: ['\u{1f600}', -0.5, null], a: { toJSON: 'x', length: 3 } }
 
     const asked = {
@@ -55,7 +56,7 @@ describe('an accepted task', () => {
     const answer = await api.post(TASKS, asked, { 'x-client-id': 'shop', traceparent: trace, tracestate: 'a=b' })
 
     expect(answer.headers.get('retry-after')).toBe('600')
-    expect(groupCommit.tasks).toMatchObject([
+    expect(commits.tasks).toMatchObject([
       {
         name: 'trial.echo',
         payload,
@@ -75,19 +76,19 @@ describe('an accepted task', () => {
   })
 
   test('keeps what its schema would drop, fill in or change', async () => {
-    const groupCommit = aGroupCommit()
+    const commits = fakeCommits()
     const payload = z.object({ a: z.string().trim(), b: z.int().default(7) })
     const contract = defineTask({ name: 'loose.task', summary: 'Loose.', payload, queue: 'trial', effects: 'none' })
-    const api = await anApi({ groupCommit, contracts: contractsOf([contract]) })
+    const api = await anApi({ commits, contracts: contractsOf([contract]) })
 
     await api.post(TASKS, { name: 'loose.task', payload: { a: ' x ', extra: true } })
 
-    expect(groupCommit.tasks.map((one) => one.payload)).toEqual([{ a: ' x ', extra: true }])
+    expect(commits.tasks.map((one) => one.payload)).toEqual([{ a: ' x ', extra: true }])
   })
 
   test('that may start in the past starts at once; one with an offset starts at that moment', async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
     const ahead = new Date(Date.now() + 3_600_000)
 
     await api.post(TASKS, { ...task, runAt: '0000-01-01T00:00:00Z' })
@@ -96,16 +97,16 @@ describe('an accepted task', () => {
       runAt: new Date(ahead.getTime() + 7_200_000).toISOString().replace('Z', '+02:00'),
     })
 
-    expect(groupCommit.tasks.map(({ runAt }) => runAt)).toEqual([null, ahead.toISOString()])
+    expect(commits.tasks.map(({ runAt }) => runAt)).toEqual([null, ahead.toISOString()])
   })
 
   test('takes its user from the contract when the client names none', async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
 
     await api.post('/api/v1/conversations/end', conversation)
 
-    expect(groupCommit.tasks).toMatchObject([
+    expect(commits.tasks).toMatchObject([
       { name: 'conversation.ended', queue: 'conversations', userId: 'u-1', payload: conversation },
     ])
   })
@@ -115,8 +116,8 @@ describe('a repeated request', () => {
   const key = { 'idempotency-key': 'k-1' }
 
   test('is answered as the first was, and says so', async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
 
     const first = await (
       await api.post(TASKS, { ...task, payload: { a: 1, b: 2 } }, { ...key, 'x-request-id': 'r-1' })
@@ -133,7 +134,7 @@ describe('a repeated request', () => {
     expect(await again.json()).toEqual(same)
     expect(again.headers.get('idempotency-replayed')).toBe('true')
     expect(again.headers.get('x-request-id')).toBe('r-2')
-    expect(groupCommit.tasks).toHaveLength(1)
+    expect(commits.tasks).toHaveLength(1)
   })
 
   const others = [
@@ -158,18 +159,18 @@ describe('a repeated request', () => {
   })
 
   test('of another client is another task', async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
 
     await api.post(TASKS, task, { ...key, 'x-client-id': 'a' })
     await api.post(TASKS, task, { ...key, 'x-client-id': 'b' })
 
-    expect(groupCommit.tasks).toHaveLength(2)
+    expect(commits.tasks).toHaveLength(2)
   })
 
   test("is known by the contract's own key on both routes, with and without a key of the client", async () => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
     const asTask = { name: 'conversation.ended', payload: conversation }
 
     const answers = [
@@ -180,22 +181,22 @@ describe('a repeated request', () => {
     ]
 
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 422])
-    expect(groupCommit.tasks).toHaveLength(1)
-    expect(groupCommit.tasks[0]?.keys.map((one) => one.key)).toEqual(['name:conversation.ended:c-1'])
+    expect(commits.tasks).toHaveLength(1)
+    expect(commits.tasks[0]?.keys.map((one) => one.key)).toEqual(['name:conversation.ended:c-1'])
   })
 })
 
 describe('when the answer does not come by itself', () => {
   test('confirmed mode waits for the broker for a while and says whether it confirmed', async () => {
-    const fake = aGroupCommit()
-    const confirmations = [Promise.resolve(true), new Promise<boolean>(() => undefined), undefined]
-    const groupCommit = {
-      commit: async (...given: Parameters<typeof fake.commit>) => {
+    const fake = fakeCommits()
+    const confirmations = [Promise.resolve([true]), new Promise<boolean[]>(() => undefined), Promise.resolve([false])]
+    const commits: Commits = {
+      commit: async (given) => {
         const confirmed = confirmations[fake.tasks.length]
-        return { ...(await fake.commit(...given)), ...(confirmed ? { confirmed } : {}) }
+        return { ...(await fake.commit(given)), ...(confirmed ? { confirmed } : {}) }
       },
     }
-    const api = await anApi({ groupCommit, acceptMode: 'confirmed', waits: { confirmMs: 50 } })
+    const api = await anApi({ commits, acceptMode: 'confirmed', waits: { confirmMs: 50 } })
 
     const answers = [await api.post(TASKS, task), await api.post(TASKS, task), await api.post(TASKS, task)]
 
@@ -206,7 +207,7 @@ describe('when the answer does not come by itself', () => {
 
   test('a database that never answers makes a 503 after a while', async () => {
     const waits = { commitMs: 50 }
-    const api = await anApi({ groupCommit: { commit: () => new Promise(() => undefined) }, waits })
+    const api = await anApi({ commits: { commit: () => new Promise(() => undefined) }, waits })
 
     const answer = await api.post(TASKS, task)
 
@@ -218,7 +219,7 @@ describe('when the answer does not come by itself', () => {
     const commit = async () => {
       throw Object.assign(new Error('unsupported Unicode escape sequence'), { code: '22P05' })
     }
-    const api = await anApi({ groupCommit: { commit } })
+    const api = await anApi({ commits: { commit } })
 
     expect((await api.post(TASKS, task)).status).toBe(422)
   })

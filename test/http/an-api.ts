@@ -1,4 +1,4 @@
-// An API on a free port for one test: the real server and the real routes, on whatever group commit and database it is given.
+// An API on a free port for one test: the real server and the real routes, on whatever commits and database it is given.
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -7,9 +7,9 @@ import { withDocs } from '../../src/api-docs/docs.ts'
 import type { Caller } from '../../src/core/caller.ts'
 import type { NewTask } from '../../src/core/new-task.ts'
 import { type Contracts, keyedTasksOf } from '../../src/core/task-types.ts'
-import type { Waits } from '../../src/gateway/accept-task.ts'
 import type { Admission } from '../../src/gateway/admit.ts'
-import type { GroupCommit } from '../../src/gateway/group-commit.ts'
+import type { Commits } from '../../src/gateway/commit.ts'
+import type { AcceptMode, Waits } from '../../src/gateway/intake.ts'
 import { createGatewayRoutes } from '../../src/gateway/routes.ts'
 import type { Route } from '../../src/http/route.ts'
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.ts'
@@ -18,24 +18,29 @@ import { createStatusRoutes } from '../../src/status/routes.ts'
 import { createTaskReader } from '../../src/status/task-routes.ts'
 import { createWaiter, type Waiter } from '../../src/status/waiter.ts'
 import type { Db } from '../../src/store/db.ts'
+import type { Accepted } from '../../src/store/moves/accept.ts'
 import { finishedAmong } from '../../src/store/reads/tasks.ts'
 import { createRequestRoutes } from '../../src/why/request-routes.ts'
 import { PACKS } from '../support/packs.ts'
 
 export interface ApiOptions {
-  readonly groupCommit?: GroupCommit
+  readonly commits?: Commits
   readonly db?: Db
   /** Keys and whose they are; without them, authentication is off. */
   readonly callers?: Readonly<Record<string, Caller>>
   readonly findCaller?: (key: string) => Promise<Caller | undefined>
   readonly contracts?: Contracts
   readonly newId?: () => string
+  /** A door that decides about each task; without it, one that is always open. */
   readonly admit?: Admission['admit']
-  readonly acceptMode?: 'durable' | 'confirmed'
+  readonly isCalm?: Admission['isCalm']
+  readonly repeatsAmong?: (tasks: readonly NewTask[]) => Promise<ReadonlySet<string>>
+  readonly acceptMode?: AcceptMode
   readonly waits?: Partial<Waits>
   readonly broker?: () => { connected: boolean; detail: string }
   readonly extraRoutes?: readonly Route[]
   readonly limits?: HttpServerOptions['limits']
+  readonly bodyLimits?: HttpServerOptions['bodyLimits']
 }
 
 export interface AnApi {
@@ -71,7 +76,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   const {
     admit = openDoor,
     acceptMode = 'durable',
-    groupCommit = aGroupCommit(),
+    commits = fakeCommits(),
     broker = () => ({ connected: true, detail: 'connected' }),
   } = options
   const packRoutes = PACKS.routes.filter(({ task }) => contracts.has(task))
@@ -80,11 +85,12 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     [
       ...createGatewayRoutes({
         db,
-        groupCommit,
+        commits,
         rules,
         packRoutes,
         acceptMode,
-        admission: { admit },
+        repeatsAmong: options.repeatsAmong ?? (async () => new Set()),
+        admission: { admit, isCalm: options.isCalm ?? (() => options.admit === undefined) },
         reader,
         ...(options.waits ? { waits: options.waits } : {}),
       }),
@@ -108,6 +114,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
     findCaller: options.findCaller ?? (async (key) => options.callers?.[key]),
     routes,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.bodyLimits === undefined ? {} : { bodyLimits: options.bodyLimits }),
   })
   await waiter.start()
   await server.start()
@@ -136,24 +143,33 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
 /** What was accepted, its payload read. */
 type Remembered = Omit<NewTask, 'payload'> & { readonly payload: unknown }
 
-export interface FakeGroupCommit extends GroupCommit {
+export interface FakeCommits extends Commits {
   readonly tasks: Remembered[]
+  /** How many tasks came together, commit by commit. */
+  readonly sizes: number[]
 }
 
 /** Accepts everything and remembers it; knows keys as the database does. */
-export function aGroupCommit(): FakeGroupCommit {
+export function fakeCommits(): FakeCommits {
   const tasks: Remembered[] = []
+  const sizes: number[] = []
+  const one = (task: NewTask): Accepted => {
+    for (const { key, hash } of task.keys) {
+      const known = tasks.find(({ client, keys }) => client === task.client && keys.some((each) => each.key === key))
+      if (!known) continue
+      if (known.keys.find((each) => each.key === key)?.hash !== hash) return { kind: 'key_reused', key }
+      const { id, requestId, traceId } = known
+      return { kind: 'replayed', id, requestId, traceId, status: 'PENDING', isConfirmed: false }
+    }
+    tasks.push({ ...task, payload: JSON.parse(task.payload) })
+    return { kind: 'accepted', id: task.id, outboxId: String(tasks.length), isDue: true }
+  }
   return {
     tasks,
-    async commit(task) {
-      for (const { key, hash } of task.keys) {
-        const known = tasks.find(({ client, keys }) => client === task.client && keys.some((one) => one.key === key))
-        if (!known) continue
-        if (known.keys.find((one) => one.key === key)?.hash !== hash) return { accepted: { kind: 'key_reused', key } }
-        return { accepted: { kind: 'replayed', id: known.id, requestId: known.requestId, traceId: known.traceId } }
-      }
-      tasks.push({ ...task, payload: JSON.parse(task.payload) })
-      return { accepted: { kind: 'accepted', id: task.id, outboxId: String(tasks.length), isDue: true } }
+    sizes,
+    async commit(given) {
+      sizes.push(given.length)
+      return { outcomes: given.map(one), confirmed: Promise.resolve(given.map(() => false)) }
     },
   }
 }

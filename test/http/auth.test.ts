@@ -3,15 +3,15 @@ import type { IncomingMessage } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import type { Caller } from '../../src/core/caller.ts'
 import { authenticateByKey, requireScope } from '../../src/http/auth.ts'
-import { aGroupCommit, anApi } from './an-api.ts'
+import { anApi, fakeCommits } from './an-api.ts'
 
 const caller: Caller = { client: 'shop', scopes: ['submit'] }
 const withKey = (key: string): IncomingMessage => ({ headers: { authorization: `Bearer ${key}` } }) as IncomingMessage
 const task = { name: 'trial.echo', payload: 1 }
 
 test('a request without a key, or with one that is not known, is answered 401 with a challenge', async () => {
-  const groupCommit = aGroupCommit()
-  const api = await anApi({ callers: { good: caller }, groupCommit })
+  const commits = fakeCommits()
+  const api = await anApi({ callers: { good: caller }, commits })
   const headers = [
     {},
     { authorization: 'Bearer bad' },
@@ -29,9 +29,9 @@ test('a request without a key, or with one that is not known, is answered 401 wi
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="nightshift"/)
     expect(await answer.json()).toMatchObject({ type: '/docs#problem-unauthenticated' })
   }
-  expect(groupCommit.tasks).toEqual([])
+  expect(commits.tasks).toEqual([])
   expect((await api.post('/api/v1/tasks', task, { authorization: 'bearer good' })).status).toBe(202)
-  expect(groupCommit.tasks[0]?.client).toBe('shop')
+  expect(commits.tasks[0]?.client).toBe('shop')
 })
 
 test('a key without the scope is answered 403, naming it', async () => {

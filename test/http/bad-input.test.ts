@@ -1,7 +1,7 @@
-// What does not fit is refused by a problem that names the place, and nothing reaches the group commit.
+// What does not fit is refused by a problem that names the place, and nothing reaches the commits.
 import { describe, expect, test } from 'vitest'
 import { problemSchema } from '../../src/http/problem.ts'
-import { aGroupCommit, anApi } from './an-api.ts'
+import { anApi, fakeCommits } from './an-api.ts'
 
 const TASKS = '/api/v1/tasks'
 const task = { name: 'trial.sleep', payload: { ms: 1 } }
@@ -343,8 +343,8 @@ const CASES: readonly Case[] = [
 
 describe('a request that does not fit is refused and nothing is accepted:', () => {
   test.each(CASES)('$what', async ({ body, headers, status, slug, pointer, says }) => {
-    const groupCommit = aGroupCommit()
-    const api = await anApi({ groupCommit })
+    const commits = fakeCommits()
+    const api = await anApi({ commits })
 
     const answer = await api.post(TASKS, body, headers)
 
@@ -358,7 +358,7 @@ describe('a request that does not fit is refused and nothing is accepted:', () =
     })
     if (pointer !== undefined) expect(problem.errors?.map((error) => error.pointer)).toContain(pointer)
     if (says) expect(JSON.stringify(problem)).toMatch(says)
-    expect(groupCommit.tasks).toEqual([])
+    expect(commits.tasks).toEqual([])
   })
 
   test('every flaw is named at once', async () => {

@@ -1,10 +1,10 @@
 // One law: no input yields a 5xx, a crash or a hang, and what is accepted can be stored.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findFlaws } from '../../src/core/storable.ts'
+import { flawsOf } from '../../src/core/flaws.ts'
 import { problemSchema } from '../../src/http/problem.ts'
 import type { Db } from '../../src/store/db.ts'
-import { type AnApi, aGroupCommit, anApi } from './an-api.ts'
+import { type AnApi, anApi, fakeCommits } from './an-api.ts'
 
 // Random JSON practically never has these: 0 of 20 000 samples of fast-check's own had a NUL or a lone surrogate.
 const hostile = fc.oneof(
@@ -66,8 +66,8 @@ async function expectLawful(answer: Response): Promise<void> {
 }
 
 test('no body yields a 5xx, and nothing is accepted that PostgreSQL could not store', async () => {
-  const groupCommit = aGroupCommit()
-  const api = await anApi({ groupCommit })
+  const commits = fakeCommits()
+  const api = await anApi({ commits })
   const post = async (path: string, sent: unknown): Promise<void> => expectLawful(await api.post(path, sent))
 
   await fc.assert(
@@ -81,9 +81,11 @@ test('no body yields a 5xx, and nothing is accepted that PostgreSQL could not st
     { numRuns: 250 },
   )
 
-  for (const { payload, userId, tags, keys, runAt } of groupCommit.tasks)
-    expect(findFlaws({ payload, userId, tags, keys, runAt })).toEqual([])
-  expect(groupCommit.tasks.length).toBeGreaterThan(20)
+  for (const { payload, userId, tags, keys, runAt } of commits.tasks) {
+    const stored = JSON.stringify({ payload, userId, tags, keys, runAt })
+    expect(flawsOf(stored, JSON.parse(stored))).toEqual([])
+  }
+  expect(commits.tasks.length).toBeGreaterThan(20)
   expect((await api.post('/api/v1/tasks', { name: 'trial.echo', payload: 1 })).status).toBe(202)
 })
 

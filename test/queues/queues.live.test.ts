@@ -156,7 +156,7 @@ test('while the publisher is not connected the door goes by the outbox, whatever
 })
 
 test('what is accepted between two looks counts, and not twice after the next', async () => {
-  for (let n = 0; n < 7; n++) monitor.count('mail')
+  for (let n = 0; n < 7; n++) monitor.count('mail', 1)
   const between = [queues.acceptedSince('mail'), queues.allAcceptedSince]
   const backlog = monitor.figuresOf('mail').backlog
   await until('a look to see them', async () => queues.acceptedSince('mail') === 0)
@@ -172,7 +172,7 @@ test('with more api processes alive, what this one has accepted stands for what 
   const before = monitor.figuresOf('mail').backlog as number
   const since = queues.acceptedSince('mail')
 
-  for (let n = 0; n < 7; n++) monitor.count('mail')
+  for (let n = 0; n < 7; n++) monitor.count('mail', 1)
 
   expect(since).toBe(0)
   expect(monitor.figuresOf('mail').backlog).toBe(before + 14)

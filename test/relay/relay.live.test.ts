@@ -76,7 +76,7 @@ test('what was just committed is published at once, and its rows go when they ar
   const tasks = [aTask(), aTask({ queue: 'other' })]
   const claimSeconds = relay.reserve(2)
 
-  const confirmed = await Promise.all(relay.publish(await committed(tasks, claimSeconds)))
+  const confirmed = await relay.publish(await committed(tasks, claimSeconds))
 
   expect(confirmed).toEqual([true, true])
   expect(published).toMatchObject(
@@ -115,7 +115,7 @@ test.for(['returned', 'nacked'] as const)('what is %s waits a while, out of the 
   const [bad, good] = [aTask(), aTask()]
   answers.set(bad.id, answer)
 
-  const confirmed = await Promise.all(relay.publish(await committed([bad, good], relay.reserve(2))))
+  const confirmed = await relay.publish(await committed([bad, good], relay.reserve(2)))
 
   expect(confirmed).toEqual([false, true])
   await untilOutbox(1)
@@ -127,7 +127,7 @@ test('what is not answered keeps its claim, so that nobody publishes it again to
   const [unknown, good] = [aTask(), aTask()]
   answers.set(unknown.id, 'unknown')
 
-  const confirmed = await Promise.all(relay.publish(await committed([unknown, good], relay.reserve(2))))
+  const confirmed = await relay.publish(await committed([unknown, good], relay.reserve(2)))
 
   expect(confirmed).toEqual([false, true])
   await untilOutbox(1)
@@ -148,7 +148,7 @@ test('what is published gives its room back', async () => {
   room = 1
   const fresh = await committed([aTask()], relay.reserve(1))
   const without = relay.reserve(1)
-  await Promise.all(relay.publish(fresh))
+  await relay.publish(fresh)
 
   expect(without).toBe(0)
   expect(relay.reserve(1)).toBeGreaterThan(0)
@@ -183,6 +183,6 @@ test('a stop waits for what is under way, and settles it', async () => {
   await stopped
 
   expect(early).toBe(false)
-  expect(await Promise.all(confirmed)).toEqual([true])
+  expect(await confirmed).toEqual([true])
   expect(await rows()).toEqual([])
 })

@@ -24,7 +24,6 @@ function watched<Result>(result: Result) {
 }
 
 test.each([
-  ['accept', [TASK], (work) => OFF.accept(TASK, work)],
   ['publish', ['sent'], (work) => OFF.publish('sent', never, work)],
   ['deliver', ['wake-up'], (work) => OFF.deliver(undefined, 'wake-up', work)],
   ['attempt', ['claimed'], (work) => OFF.attempt({ ...TASK, attempt: 2 }, 'claimed', work)],

@@ -1,9 +1,10 @@
 // The real API on a real database of its own; no relay and no consumer, so tasks stay where the test puts them.
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
-import { createGroupCommit, type FastPath } from '../../src/gateway/group-commit.ts'
+import { createCommits, type FastPath } from '../../src/gateway/commit.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb } from '../../src/store/db.ts'
+import { repeatsAmong } from '../../src/store/moves/repeats.ts'
 import { createIdClock } from '../../src/store/task-ids.ts'
 import { type AnApi, type ApiOptions, anApi } from '../http/an-api.ts'
 import { aDatabase, sqlUrl } from '../support/database.ts'
@@ -28,7 +29,7 @@ export interface LiveApi {
 }
 
 /** A relay without room: every row is left to the sweep, which does not run here. */
-const noRelay: FastPath = { reserve: () => 0, publish: () => [], release: () => undefined }
+const noRelay: FastPath = { reserve: () => 0, publish: async () => [], release: () => undefined }
 
 /** Starts it; everything is gone when the test ends. */
 export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
@@ -41,14 +42,22 @@ export async function liveApi(options: LiveApiOptions = {}): Promise<LiveApi> {
     const db = openDb({ url: database.url, poolSize: 5, name: 'test api', log: silentLog })
     onTestFinished(() => db.close())
     const { newId = (make) => make(), ...rest } = options
-    const groupCommit = createGroupCommit({
+    const commits = createCommits({
       db,
       fastPath: noRelay,
       name: 'test api',
       clientLabel: () => 'other',
+      waitsForConfirm: false,
       log: silentLog,
     })
-    const api = await anApi({ ...rest, db, contracts, groupCommit, newId: () => newId(clock.newId) })
+    const api = await anApi({
+      ...rest,
+      db,
+      contracts,
+      commits,
+      repeatsAmong: (tasks) => repeatsAmong(db, tasks),
+      newId: () => newId(clock.newId),
+    })
     return { api, db }
   }
 

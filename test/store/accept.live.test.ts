@@ -6,6 +6,8 @@ import type { NewTask } from '../../src/core/new-task.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { type Db, openDb, type Queryable } from '../../src/store/db.ts'
 import { type Accepted, accept } from '../../src/store/moves/accept.ts'
+import { cancelTask } from '../../src/store/moves/cancel.ts'
+import { repeatsAmong } from '../../src/store/moves/repeats.ts'
 import { aTask } from '../support/a-task.ts'
 import { aDatabase, type Database } from '../support/database.ts'
 import { untilLocked } from '../support/locks.ts'
@@ -46,7 +48,14 @@ const aKey = (hash = 'same') => ({ key: `key-${++keys}`, hash })
 const isDue = (answers: readonly Accepted[]) => answers.map((answer) => answer.kind === 'accepted' && answer.isDue)
 
 const accepted = (task: NewTask) => ({ kind: 'accepted', id: task.id, outboxId: expect.any(String), isDue: true })
-const replayOf = ({ id, requestId, traceId }: NewTask) => ({ kind: 'replayed', id, requestId, traceId })
+const replayOf = ({ id, requestId, traceId }: NewTask) => ({
+  kind: 'replayed',
+  id,
+  requestId,
+  traceId,
+  status: 'PENDING',
+  isConfirmed: false,
+})
 
 /** Both statements must keep what does not depend on keys. */
 const WAYS: readonly [string, () => NewTask['keys']][] = [
@@ -235,7 +244,6 @@ test('of a task with two keys one that is known decides, and one that stands for
   const [same] = known.keys as [{ key: string; hash: string }]
   const unknown = aKey()
   expect(await accept(db, [aTask({ keys: [unknown, same] })], 0, 'test')).toEqual([replayOf(known)])
-  expect(await sql('select from idempotency where key = $1', unknown.key)).toEqual([])
 
   const other = aTask({ keys: [aKey('a')] })
   await accept(db, [other], 0, 'test')
@@ -243,6 +251,64 @@ test('of a task with two keys one that is known decides, and one that stands for
   const refused = [{ kind: 'key_reused', key: other.keys[0]?.key }]
   expect(await accept(db, [aTask({ keys: [same, ...differs] })], 0, 'test')).toEqual(refused)
   expect(await accept(db, [aTask({ keys: [...differs, same] })], 0, 'test')).toEqual(refused)
+})
+
+test('every key of a request that repeats a task is kept: each of them finds it again, and stands for its body', async () => {
+  const [first, second, third] = [aKey(), aKey(), aKey()]
+  const known = aTask({ keys: [first] })
+  await accept(db, [known], 0, 'test')
+
+  const chain = [[second, first], [third, second], [third]]
+  for (const keys of chain) expect(await accept(db, [aTask({ keys })], 0, 'test')).toEqual([replayOf(known)])
+
+  const other = aTask({ keys: [{ key: third.key, hash: 'another' }] })
+  expect(await accept(db, [other], 0, 'test')).toEqual([{ kind: 'key_reused', key: third.key }])
+  expect((await storedOf(known)).keys.map(({ key }) => key).toSorted()).toEqual(
+    [first, second, third].map(({ key }) => key).toSorted(),
+  )
+})
+
+test('a repeat says where the task stands now, and whether the broker has it when that is asked', async () => {
+  const keys = [aKey()]
+  const task = aTask({ keys })
+  await accept(db, [task], 0, 'test')
+  const repeat = (asks: boolean) => accept(db, [aTask({ keys })], 0, 'test', asks)
+
+  expect(await repeat(true)).toEqual([replayOf(task)])
+  await sql('delete from outbox where task_id = $1', task.id)
+  expect(await repeat(true)).toEqual([{ ...replayOf(task), isConfirmed: true }])
+  await cancelTask(db, 'everybody', task.id, { name: 'test', requestId: 'r', reason: null })
+
+  expect(await repeat(false)).toEqual([{ ...replayOf(task), status: 'CANCELLED' }])
+})
+
+test('repeats are told from new tasks without writing anything', async () => {
+  const [known, expired] = [aTask({ keys: [aKey()] }), aTask({ keys: [aKey()] })]
+  await accept(db, [known, expired], 0, 'test')
+  await sql('update idempotency set expires_at = clock_timestamp() where task_id = $1', expired.id)
+  const asked = [
+    aTask({ keys: [aKey(), ...known.keys] }),
+    aTask({ keys: known.keys, client: 'another' }),
+    aTask({ keys: expired.keys }),
+    aTask(),
+  ] as const
+
+  expect(await repeatsAmong(db, asked)).toEqual(new Set([asked[0].id]))
+})
+
+test('a look-up of repeats that fails is told for them alone: the others are committed', async () => {
+  const keys = [aKey()]
+  await accept(db, [aTask({ keys })], 0, 'test')
+  const fresh = aTask({ keys: [aKey()] })
+  const away = new Error('canceling statement')
+  const failing: Queryable = {
+    query: (statement, values) => (statement.name === 'replayed' ? Promise.reject(away) : db.query(statement, values)),
+  }
+
+  expect(await accept(failing, [fresh, aTask({ keys })], 0, 'test')).toEqual([
+    accepted(fresh),
+    { kind: 'failed', error: away },
+  ])
 })
 
 /** The database, and which statements were sent to it. */

@@ -20,7 +20,7 @@ export interface ContractInput<Schema extends z.ZodType> {
   readonly deadline?: string
   /** What the handler changes: `database` only through its transaction, `external` elsewhere too, or `none`: no `tx` then. */
   readonly effects: 'none' | 'database' | 'external'
-  /** Derives an idempotency key from the payload; used when the client sends no `Idempotency-Key`. */
+  /** Derives an idempotency key from the payload; it stands beside the `Idempotency-Key` that the client may send. */
   readonly idempotencyKey?: (payload: z.output<Schema>) => string
   /** Names the user whose task it is, for `my-tasks`; used when the client sends no `userId`. */
   readonly userId?: (payload: z.output<Schema>) => string

@@ -26,12 +26,13 @@ export function buildAdmission({ config, db, log, publisher, queues, slots }: Fo
   const byQueue = createAdmission({ monitor, limits: config })
   const bursts = createBurstRecorder({ db, log })
   const admission: Admission & StartEstimate = {
-    admit({ queue, client, name }) {
+    admit({ queue, client, name }, count) {
       // Callers that no key vouches for share one share: a name costs them nothing.
-      const admitted = byQueue.admit(queue, config.auth === 'on' ? client : UNVOUCHED)
-      bursts.note(client, name, admitted.isAdmitted)
+      const admitted = byQueue.admit(queue, config.auth === 'on' ? client : UNVOUCHED, count)
+      bursts.note(client, name, admitted.isAdmitted, count)
       return admitted
     },
+    isCalm: byQueue.isCalm,
     startsInSeconds: (queue, ahead) => startsIn(ahead, monitor.figuresOf(queue)),
   }
   return { admission, services: [monitor, bursts] }

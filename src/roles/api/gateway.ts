@@ -1,11 +1,12 @@
 /** Builds the gateway: the routes that accept tasks, and the clock that their ids go by. */
 import type { Admission } from '../../gateway/admit.ts'
-import { createGroupCommit, type FastPath } from '../../gateway/group-commit.ts'
+import { createCommits, type FastPath } from '../../gateway/commit.ts'
 import { createGatewayRoutes } from '../../gateway/routes.ts'
 import type { TaskReader } from '../../http/prefer.ts'
 import type { Route } from '../../http/route.ts'
 import { createLoop } from '../../runtime/loop.ts'
 import type { Service } from '../../runtime/service.ts'
+import { repeatsAmong } from '../../store/moves/repeats.ts'
 import { createIdClock } from '../../store/task-ids.ts'
 import type { Foundation } from './foundation.ts'
 
@@ -24,12 +25,14 @@ const ADJUST_EVERY_MS = 60_000
 
 export function buildGateway(foundation: Foundation, { fastPath, admission, reader }: HandedOver): BuiltGateway {
   const { config, types, acceptDb, db, log, queues } = foundation
-  const groupCommit = createGroupCommit({
+  const { acceptMode, taskRetentionMs } = config
+  const commits = createCommits({
     db: acceptDb,
     fastPath,
     name: config.consumerName,
     // Without keys a client can take any name, and every name would be a series of its own.
     clientLabel: (client) => (config.auth === 'on' ? client : 'other'),
+    waitsForConfirm: acceptMode !== 'durable',
     log,
   })
   const clock = createIdClock()
@@ -42,11 +45,11 @@ export function buildGateway(foundation: Foundation, { fastPath, admission, read
       return false
     },
   })
-  const { acceptMode, taskRetentionMs } = config
   const rules = { contracts: types.contracts, queues: new Set(queues.names), newId: clock.newId, taskRetentionMs }
   const routes = createGatewayRoutes({
     db,
-    groupCommit,
+    commits,
+    repeatsAmong: (tasks) => repeatsAmong(acceptDb, tasks),
     rules,
     packRoutes: types.routes,
     acceptMode,

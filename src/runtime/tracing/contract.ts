@@ -36,8 +36,24 @@ export interface TracedEnd {
   readonly fingerprint?: string | undefined
 }
 
+/** Where spans of a request belong; undefined in a process that is not traced. What it is only the tracer knows. */
+export type Place = object | undefined
+
 /** Where a piece of work was added to a batch. */
 export type Caller = { readonly traceId: string; readonly spanId: string; readonly traceFlags: number } | undefined
+
+/** The span in which one task is accepted: its context is stored with the task. */
+export interface Accepting {
+  readonly context: TraceContext
+  /** For the batch that it becomes part of. */
+  readonly caller: Caller
+  /**
+   * Ends the span.
+   * @param refused the slug of the problem, if it was refused
+   * @param id of the task that it repeats, if it was no new one
+   */
+  end(refused: string | undefined, id: string | undefined): void
+}
 
 /** Spans that concern a request. */
 export interface RequestSpans {
@@ -48,10 +64,12 @@ export interface RequestSpans {
   request(requestId: string, offered: TraceContext): TraceContext
   /** Names the server span by its route, such as `/api/v1/tasks/{id}`. */
   route(method: string, path: string): void
-  /** Names on the active span the one task that it turned out to be about. */
-  about(id: string, name: string): void
-  /** Accepts one task in a span of its own, and gives `work` the task with that span's context to store. */
-  accept<Task extends TracedTask, Result>(task: Task, work: (task: Task) => Promise<Result>): Promise<Result>
+  /** Remembers the active span, to be named to the methods below when it is active no more. */
+  place(): Place
+  /** Names on the span of a request the one task that it turned out to be about. */
+  about(place: Place, id: string, name: string): void
+  /** Begins the span of accepting one task below that of its request; undefined where that is not recorded. */
+  accepting(place: Place, task: TracedTask): Accepting | undefined
 }
 
 /** Spans that concern a message and the attempt that it begins. */
@@ -92,6 +110,8 @@ export interface WorkSpans {
   step<Given, Result>(name: 'settle', given: Given, work: (given: Given) => Promise<Result>): Promise<Result>
   /** Tells where work is added to a batch. */
   caller(): Caller
+  /** Tells the same of a request. */
+  callerAt(place: Place): Caller
   /** Runs a batch in a root span with a link to each of its callers; without a name, in no span. */
   batch<Items, Result>(
     name: string | undefined,

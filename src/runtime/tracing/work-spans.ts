@@ -1,5 +1,5 @@
 /** The spans of work that several tasks share, and of the steps of one. */
-import { context, ROOT_CONTEXT, type Tracer, trace } from '@opentelemetry/api'
+import { type Context, context, ROOT_CONTEXT, type Tracer, trace } from '@opentelemetry/api'
 import type { WorkSpans } from './contract.ts'
 import { APP } from './names.ts'
 import { isSampled, within } from './span.ts'
@@ -11,6 +11,7 @@ export function createWorkSpans(tracer: Tracer): WorkSpans {
       return within(tracer.startSpan(name), context.active(), () => work(given))
     },
     caller: () => trace.getSpanContext(context.active()),
+    callerAt: (place) => (place === undefined ? undefined : trace.getSpanContext(place as Context)),
     batch(name, members, items, work) {
       const links = members
         .map(({ caller }) => caller)

@@ -6,18 +6,13 @@ import { sqlState } from '../../core/database-errors.ts'
 import type { NewTask } from '../../core/new-task.ts'
 import type { Queryable } from '../db.ts'
 import { bigint, bool, neverNull, nullable, type RowOf, statement, text, uuid } from '../statement.ts'
+import { askedOf, type Failed, originalsOf, type Replayed } from './repeats.ts'
 
 export type Accepted =
   | { readonly kind: 'accepted'; readonly id: string; readonly outboxId: string; readonly isDue: boolean }
-  | { readonly kind: 'replayed'; readonly id: string; readonly requestId: string; readonly traceId: string }
+  | Replayed
   | { readonly kind: 'key_reused'; readonly key: string }
-
-/** Kept out of ACCEPT: joining the partitioned table there would open every partition for every batch. */
-const REPLAYED = statement({
-  name: 'replayed',
-  text: 'select id, request_id as "requestId", trace_id as "traceId" from task where id = any($1)',
-  row: { id: uuid(), requestId: text(), traceId: text() },
-})
+  | Failed
 
 /** $1 the tasks as JSON: jsonb_to_recordset took 1.28 times the rows of unnest at 100 rows. */
 const INPUT = `
@@ -57,6 +52,7 @@ const ACCEPT = statement({
 
 /**
  * $4 the keys as JSON. They are inserted in (client, key) order, so two batches never wait for each other in a circle.
+ * Every key of a request that is accepted or repeats one is kept, so that each of them finds the task again.
  * A key that another transaction takes at this moment fails the statement with NS001; repeated, it sees that key.
  * What was written and what was known are told one after the other: joining them to the tasks, which is done by nested
  * loops, took a fifth of the time at 200 tasks.
@@ -71,18 +67,23 @@ const ACCEPT_BY_KEY = statement({
       select a.id, y.task_id, y.key, y.hash = a.hash as same
         from asked a, lateral (select * from idempotency i where i.client = a.client and i.key = a.key offset 0) y
        where y.expires_at > a.at
+    ), repeated as materialized (
+      select id, (array_agg(task_id order by task_id))[1] as task_id from known group by id having bool_and(same)
     ), fresh as materialized (
       select * from (${INPUT}) input where not exists (select from known where known.id = input.id)
+    ), wanted as materialized (
+      select a.client, a.key, a.hash, a.at, coalesce(r.task_id, a.id) as task_id
+        from asked a left join repeated r using (id)
+       where not exists (select from known k where k.id = a.id and (k.key = a.key or not k.same))
     ), taken as (
       insert into idempotency (client, key, task_id, hash, expires_at)
-      select a.client, a.key, a.id, a.hash, a.at + interval '24 h'
-        from asked a join fresh using (id) order by a.client, a.key
+      select client, key, task_id, hash, at + interval '24 h' from wanted order by client, key
       on conflict (client, key) do update
         set task_id = excluded.task_id, hash = excluded.hash, expires_at = excluded.expires_at
         where idempotency.expires_at <= clock_timestamp()
       returning task_id
     ), as_wished as (
-      select all_keys_taken((select count(*) from asked join fresh using (id)), (select count(*) from taken)) as yes
+      select all_keys_taken((select count(*) from wanted), (select count(*) from taken)) as yes
     ), ${WRITE_FRESH}
     select *, null::uuid as "knownId", null as "knownKey", null::boolean as same
       from new_outbox where (select yes from as_wished)
@@ -107,20 +108,22 @@ const KEY_TAKEN = 'NS001'
  * @param tasks 1 or more, no idempotency key twice
  * @param claimSeconds how long the caller keeps the due outbox rows for itself; 0 when it has no room to publish them
  * @param acceptedBy what the process that accepts is called
+ * @param asksForConfirm whether to tell of a repeat if the broker has confirmed it
  */
 export async function accept(
   db: Queryable,
   tasks: readonly NewTask[],
   claimSeconds: number,
   acceptedBy: string,
+  asksForConfirm = false,
 ): Promise<Accepted[]> {
   const input = `[${tasks.map(rowOf).join(',')}]`
-  const keys = tasks.flatMap((task) => task.keys.map((key) => ({ id: task.id, client: task.client, ...key })))
+  const keys = askedOf(tasks)
   for (let tries = 1; ; tries++) {
     try {
       if (keys.length === 0) return await acceptWithoutKeys(db, tasks, [input, claimSeconds, acceptedBy])
       const rows = await db.query(ACCEPT_BY_KEY, [input, claimSeconds, acceptedBy, JSON.stringify(keys)])
-      return await answersOf(db, tasks, rows)
+      return await answersOf(db, tasks, rows, asksForConfirm)
     } catch (error) {
       if (sqlState(error) !== KEY_TAKEN || tries === 5) throw error
     }
@@ -163,7 +166,12 @@ async function acceptWithoutKeys(db: Queryable, tasks: readonly NewTask[], value
 /** A row of the outbox, or a key that is known; one row for each of a task's keys that is. */
 type ByKey = RowOf<typeof ACCEPT_BY_KEY>
 
-async function answersOf(db: Queryable, tasks: readonly NewTask[], rows: readonly ByKey[]): Promise<Accepted[]> {
+async function answersOf(
+  db: Queryable,
+  tasks: readonly NewTask[],
+  rows: readonly ByKey[],
+  asksForConfirm: boolean,
+): Promise<Accepted[]> {
   const byId = new Map<string, ByKey>()
   for (const row of rows) {
     // Of a task with two keys that are known, the one that stands for another body decides.
@@ -171,14 +179,12 @@ async function answersOf(db: Queryable, tasks: readonly NewTask[], rows: readonl
     if (before === undefined || before.same === true) byId.set(row.id, row)
   }
   const repeated = rows.flatMap(({ knownId, same }) => (knownId !== null && same === true ? [knownId] : []))
-  const originals = repeated.length === 0 ? [] : await db.query(REPLAYED, [repeated])
-  const originalById = new Map(originals.map(({ id, requestId, traceId }) => [id, { requestId, traceId }]))
+  const originals = await originalsOf(db, repeated, asksForConfirm)
   return tasks.map(({ id }) => {
     const { outboxId, isDue, knownId, knownKey, same } = byId.get(id) ?? NOTHING
     if (outboxId !== null) return { kind: 'accepted', id, outboxId, isDue: isDue === true }
     if (knownId === null || knownKey === null) throw new Error(`task ${id} was not written, and nothing says why`)
-    if (same !== true) return { kind: 'key_reused', key: knownKey }
-    return { kind: 'replayed', id: knownId, ...(originalById.get(knownId) ?? { requestId: '', traceId: '' }) }
+    return same === true ? originals(knownId) : { kind: 'key_reused', key: knownKey }
   })
 }
 

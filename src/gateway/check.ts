@@ -7,13 +7,12 @@ import { type Contract, parseDuration } from 'nightshift-tasks'
 import { hashOf } from '../core/canonical.ts'
 import { closeWords } from '../core/nearest.ts'
 import type { NewTask } from '../core/new-task.ts'
-import type { Standing } from '../core/standing.ts'
 import { textFlaw } from '../core/storable.ts'
 import type { Contracts } from '../core/task-types.ts'
-import type { Call } from '../http/call.ts'
-import { invalid, parseInput } from '../http/input.ts'
-import type { PointedError } from '../http/problem.ts'
-import { type Admission, admitOrRefuse } from './admit.ts'
+import { invalid, parseInput, parseStorableJson } from '../http/input.ts'
+import { type PointedError, problemOf } from '../http/problem.ts'
+import { tracing } from '../runtime/tracing.ts'
+import type { Row } from './row.ts'
 import type { Submission } from './schemas.ts'
 
 export interface SubmissionRules {
@@ -26,73 +25,76 @@ export interface SubmissionRules {
   readonly taskRetentionMs: number
 }
 
-export interface SubmissionContext {
-  readonly call: Pick<Call, 'caller' | 'requestId' | 'trace'>
-  /** What the client sent as its idempotency key, already checked. */
-  readonly key: string | undefined
-  /** JSON Pointer of the payload in what was sent: `/payload`, or nothing when the body is the payload. */
-  readonly payloadAt: string
-}
-
 const LONGEST_EXPIRY_MS = 365 * 86_400_000
 
-/** A task, and how its client stands with its queue. */
-export interface AdmittedTask extends NewTask {
-  readonly standing: Standing
+/** Sets the task of each row, or its problem, which points to every place that does not fit. */
+export function check(rules: SubmissionRules, rows: readonly Row[]): void {
+  for (const row of rows) {
+    try {
+      const task = taskOf(rules, row)
+      row.accepting = tracing.accepting(row.call.place, task)
+      row.task = row.accepting ? { ...task, ...row.accepting.context } : task
+      row.sent = ''
+    } catch (error) {
+      row.problem = problemOf(error)
+    }
+  }
 }
 
-/**
- * Makes the task. It is admitted last, so that only what is valid counts against the client's share.
- * @throws Problem invalid-input with a pointer to every place that does not fit; queue-full, unavailable
- */
-export function newTaskOf(
-  rules: SubmissionRules,
-  submission: Submission,
-  context: SubmissionContext,
-  admission: Admission,
-): AdmittedTask {
-  const { caller, requestId, trace } = context.call
+function taskOf(rules: SubmissionRules, { call, form, sent, key }: Row): NewTask {
+  const { caller, requestId, trace } = call
+  const { payloadAt } = form
+  const submission = form.submissionOf(parseStorableJson(sent))
   const contract = contractOf(rules, submission.name)
-  const errors: PointedError[] = []
-  const times = timesOf(submission, rules.taskRetentionMs, errors)
-  if (submission.queue !== undefined && !rules.queues.has(submission.queue)) {
-    errors.push({ pointer: '/queue', detail: `is not a queue here; known are ${[...rules.queues].join(', ')}` })
-  }
-  if (submission.payload === undefined || submission.payload === null) {
-    errors.push({ pointer: context.payloadAt, detail: 'is required and must not be null' })
-  }
-  if (errors.length > 0) throw invalid(errors)
-  const payload = parseInput(contract.payload, submission.payload, context.payloadAt)
-  const derivedUser = submission.userId === undefined ? contract.userId?.(payload) : undefined
-  if (derivedUser !== undefined && (derivedUser.length < 1 || derivedUser.length > 200 || textFlaw(derivedUser))) {
-    throw invalid([{ pointer: context.payloadAt, detail: 'names a user id that is not 1-200 characters' }])
-  }
-  const keys = keysOf(contract, payload, context.key)
+  const times = checkedTimes(rules, submission, payloadAt)
+  const payload = parseInput(contract.payload, submission.payload, payloadAt)
+  const keys = keysOf(contract, payload, key)
   // Hashed only for a key to be told apart by: for every task it was 5 % of the api's time.
   const hash = keys.length === 0 ? '' : hashOf(submission)
-  const asked = { name: contract.name, queue: submission.queue ?? contract.queue, client: caller.client }
-  const standing = admitOrRefuse(admission, asked)
-  // Only a task that may begin at once waits behind those that are there.
-  const isDue = times.runAt === null && times.delayMs === null
   return {
     id: rules.newId(),
-    name: asked.name,
-    queue: asked.queue,
-    client: asked.client,
+    name: contract.name,
+    queue: submission.queue ?? contract.queue,
+    client: caller.client,
     requestId,
     traceId: trace.traceId,
     traceparent: trace.traceparent,
     tracestate: trace.tracestate,
-    userId: submission.userId ?? derivedUser ?? null,
+    userId: submission.userId ?? userOf(contract, payload, payloadAt),
     tags: submission.tags ?? null,
     // As it was sent, not as the schema understood it: nothing is dropped in silence.
     payload: JSON.stringify(submission.payload),
     maxAttempts: submission.maxAttempts ?? null,
-    ahead: isDue ? (standing.backlog ?? null) : null,
+    // Set when it is admitted.
+    ahead: null,
     ...times,
-    keys: keys.map((key) => ({ key, hash })),
-    standing,
+    keys: keys.map((one) => ({ key: one, hash })),
   }
+}
+
+const NOW: Times = { runAt: null, delayMs: null, expiresAfterMs: null }
+
+/** @throws Problem invalid-input for everything of a submission that its contract says nothing of */
+function checkedTimes(rules: SubmissionRules, submission: Submission, payloadAt: string): Times {
+  const { payload, queue, runAt, delay, expiresAfter } = submission
+  const errors: PointedError[] = []
+  const isNow = runAt === undefined && delay === undefined && expiresAfter === undefined
+  const times = isNow ? NOW : timesOf(submission, rules.taskRetentionMs, errors)
+  if (queue !== undefined && !rules.queues.has(queue)) {
+    errors.push({ pointer: '/queue', detail: `is not a queue here; known are ${[...rules.queues].join(', ')}` })
+  }
+  if (payload === undefined || payload === null) {
+    errors.push({ pointer: payloadAt, detail: 'is required and must not be null' })
+  }
+  if (errors.length > 0) throw invalid(errors)
+  return times
+}
+
+function userOf(contract: Contract, payload: unknown, payloadAt: string): string | null {
+  const user = contract.userId?.(payload)
+  if (user === undefined) return null
+  if (user.length >= 1 && user.length <= 200 && textFlaw(user) === undefined) return user
+  throw invalid([{ pointer: payloadAt, detail: 'names a user id that is not 1-200 characters' }])
 }
 
 function contractOf({ contracts }: SubmissionRules, name: string): Contract {
