@@ -4,6 +4,7 @@ import { CommanderError } from 'commander'
 import { createProgram } from './commands/program.ts'
 import type { Role } from './roles/run.ts'
 import { ConfigError, readConfig } from './runtime/config.ts'
+import { complain, linesOf } from './runtime/terminal.ts'
 import { startTracing, stopTracing } from './runtime/tracing.ts'
 
 async function run(role: Role): Promise<void> {
@@ -24,7 +25,7 @@ async function run(role: Role): Promise<void> {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const told = error instanceof Error ? error.message || String(error) : String(error)
-  process.stderr.write(`${told}\n`)
+  complain(...linesOf(told))
   return error instanceof ConfigError ? 2 : 1
 }
 

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { complain, linesOf, say } from '../../src/runtime/terminal.ts'
 import { own } from '../servers/ownership.ts'
 import { provideServers } from '../servers/servers.ts'
 import { type Client, createClient, inParallel } from './client.ts'
@@ -21,7 +22,8 @@ const KEEP = (process.env.KEEP ?? '0') !== '0'
 const run = `demo-${randomBytes(3).toString('hex')}`
 const folder = join(ROOT, '.nightshift', KEEP ? 'servers' : run)
 const undo: (() => Promise<void> | void)[] = []
-const print = (line: string): void => console.log(line)
+/** What it prints may quote what tasks have said. */
+const print = (text: string): void => say(...linesOf(text))
 
 // Registers the end of owned processes before the removal of their folder.
 own(() => undefined)
@@ -38,8 +40,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   exitCode = (await demo()) ? 0 : 1
 } catch (error) {
-  console.error(`\nThe demo failed: ${(error as Error).message}`)
-  if (KEEP) console.error('What was started is left running (KEEP=1): `make down` ends it.')
+  complain('', ...linesOf(`The demo failed: ${(error as Error).message}`))
+  if (KEEP) complain('What was started is left running (KEEP=1): `make down` ends it.')
 } finally {
   for (const step of undo.reverse()) await step()
 }

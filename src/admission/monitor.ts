@@ -105,5 +105,5 @@ export function createMonitor(options: MonitorOptions): Monitor {
 }
 
 function reportsOf(load: Load, queue: string): ReadonlyMap<string, Report> {
-  return new Map([...load.lives].map(([life, report]) => [life, { ...report, begun: report.begun[queue] ?? 0 }]))
+  return new Map([...load.lives].map(([life, report]) => [life, { ...report, begun: report.begun.get(queue) ?? 0 }]))
 }

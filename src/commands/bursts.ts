@@ -1,7 +1,10 @@
 /** `nightshift bursts`: shows which client asked for how much. */
 import { Option } from 'commander'
+import type { Since } from '../core/since.ts'
+import { say, sayJson } from '../runtime/terminal.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
 import { readBursts } from '../store/upkeep/bursts.ts'
-import { asJson, type Define, readMoment, say, sayJson, withDatabase } from './command.ts'
+import { asJson, type Define, readSince, withDatabase } from './command.ts'
 
 const MOST_ROWS = 50
 
@@ -14,16 +17,19 @@ export const define: Define = (nightshift) => {
     )
     .addOption(
       new Option('--since <when>', 'a time such as 2026-01-31T03:00:00Z, or how long ago, such as 2h; kept for a day')
-        .argParser(readMoment)
+        .argParser(readSince)
         .default(undefined, '1h'),
     )
     .addOption(asJson())
     .addHelpText('after', '\nExamples:\n  nightshift bursts --since 2h\n  nightshift bursts --json')
-    .action(({ since = readMoment('1h'), json }: { since?: Date; json?: true }) => show(since, json === true))
+    .action(({ since = readSince('1h'), json }: { since?: Since; json?: true }) => show(since, json === true))
 }
 
-async function show(since: Date, json: boolean): Promise<void> {
-  const sums = await withDatabase({ name: 'bursts' }, (db) => readBursts(db, since, MOST_ROWS))
+async function show(asked: Since, json: boolean): Promise<void> {
+  const { since, sums } = await withDatabase({ name: 'bursts' }, async (db) => {
+    const from = asked(await databaseTime(db))
+    return { since: from, sums: await readBursts(db, from, MOST_ROWS) }
+  })
   if (json) return sayJson({ since, bursts: sums })
   if (sums.length === 0) return say(`no requests since ${since.toISOString()}`)
   say(`${['accepted', 'refused', 'peak/10s'].map((head) => head.padStart(10)).join('')}  client  task  (peak at)`)

@@ -1,5 +1,6 @@
-/** What the commands share: their answer on standard output, a database for as long as they run, moments as options. */
+/** What the commands share: a database for as long as they run, and moments and numbers as options. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { SINCE_RULE, type Since, sinceOf } from '../core/since.ts'
 import { readConfig } from '../runtime/config.ts'
 import { silentLog } from '../runtime/log.ts'
 import { type Db, openDb } from '../store/db.ts'
@@ -9,16 +10,6 @@ export type Define = (nightshift: Command) => void
 
 /** Every command that answers a question takes it. */
 export const asJson = (): Option => new Option('--json', 'print JSON, for programs')
-
-/** Writes what a command answers. */
-export function say(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
-/** Writes an answer as JSON. Dates become ISO 8601 in UTC. */
-export function sayJson(answer: unknown): void {
-  say(JSON.stringify(answer, undefined, 2))
-}
 
 export interface DatabaseOptions {
   /** What the connection is called in pg_stat_activity. */
@@ -46,18 +37,13 @@ export async function withDatabase<Result>(
 }
 
 /**
- * Reads a moment: ISO 8601, or how long ago, such as `2h`.
- * @throws InvalidArgumentError
+ * Reads since when something is asked for.
+ * @throws InvalidArgumentError naming the fix
  */
-export function readMoment(text: string): Date {
-  const ago = /^(\d{1,9})(s|m|h|d)$/.exec(text)
-  if (ago) {
-    const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[ago[2] as 's' | 'm' | 'h' | 'd']
-    return new Date(Date.now() - Number(ago[1]) * unitMs)
-  }
-  const at = new Date(text)
-  if (!Number.isNaN(at.getTime())) return at
-  throw new InvalidArgumentError('Give a time such as 2026-01-31T03:00:00Z, or how long ago, such as 2h.')
+export function readSince(text: string): Since {
+  const since = sinceOf(text)
+  if (since) return since
+  throw new InvalidArgumentError(`It ${SINCE_RULE}.`)
 }
 
 /**

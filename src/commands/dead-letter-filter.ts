@@ -1,8 +1,9 @@
 /** The filter that `dead-letters` and `redrive` share. */
 import { type Command, Option } from 'commander'
+import type { Since } from '../core/since.ts'
 import { FAILURE_REASONS, type FailureReason } from '../core/states.ts'
 import type { DeadLetterFilter } from '../store/reads/dead-letters.ts'
-import { readMoment } from './command.ts'
+import { readSince } from './command.ts'
 
 export interface FilterOptions {
   readonly name?: string
@@ -10,7 +11,7 @@ export interface FilterOptions {
   readonly client?: string
   readonly fingerprint?: string
   readonly reason?: FailureReason
-  readonly since?: Date
+  readonly since?: Since
 }
 
 /** Adds the options of the filter to a command. */
@@ -21,16 +22,20 @@ export function addFilter(command: Command): Command {
     .option('--client <client>', 'client that submitted the tasks')
     .option('--fingerprint <hex>', 'one group of errors, as dead-letters prints it')
     .addOption(new Option('--reason <reason>', 'why the tasks failed').choices(FAILURE_REASONS))
-    .option('--since <when>', 'failed after a time such as 2026-01-31T03:00:00Z, or ago, such as 2h', readMoment)
+    .option('--since <when>', 'failed after a time such as 2026-01-31T03:00:00Z, or ago, such as 2h', readSince)
 }
 
-export function filterOf({ name, queue, client, fingerprint, reason, since }: FilterOptions): DeadLetterFilter {
+/** @param now by the clock of the failures, which is the database's */
+export function filterOf(
+  { name, queue, client, fingerprint, reason, since }: FilterOptions,
+  now: Date,
+): DeadLetterFilter {
   return {
     ...(name === undefined ? {} : { name }),
     ...(queue === undefined ? {} : { queue }),
     ...(client === undefined ? {} : { client }),
     ...(fingerprint === undefined ? {} : { fingerprint }),
     ...(reason === undefined ? {} : { reason }),
-    ...(since === undefined ? {} : { failedAfter: since }),
+    ...(since === undefined ? {} : { failedAfter: since(now) }),
   }
 }

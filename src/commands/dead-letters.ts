@@ -1,7 +1,9 @@
 /** `nightshift dead-letters`: shows FAILED tasks, grouped by error. */
+import { linesOf, say, sayJson } from '../runtime/terminal.ts'
 import type { Db } from '../store/db.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
 import { type DeadLetterFilter, groupDeadLetters, listDeadLetters } from '../store/reads/dead-letters.ts'
-import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
+import { asJson, type Define, withDatabase } from './command.ts'
 import { addFilter, type FilterOptions, filterOf } from './dead-letter-filter.ts'
 
 const MOST_LISTED = 200
@@ -24,8 +26,8 @@ export const define: Define = (nightshift) => {
       '\nExamples:\n  nightshift dead-letters --since 2h\n  nightshift dead-letters --list --reason crash',
     )
     .action((options: Options) =>
-      withDatabase({ name: 'dead-letters', queryTimeoutMs: 60_000 }, (db) =>
-        (options.list ? list : group)(db, filterOf(options), options.json === true),
+      withDatabase({ name: 'dead-letters', queryTimeoutMs: 60_000 }, async (db) =>
+        (options.list ? list : group)(db, filterOf(options, await databaseTime(db)), options.json === true),
       ),
     )
 }
@@ -35,7 +37,7 @@ async function list(db: Db, filter: DeadLetterFilter, json: boolean): Promise<vo
   if (json) return sayJson({ deadLetters: letters })
   for (const { id, failedAt, name, client, reason, fingerprint, error } of letters) {
     say([id, failedAt.toISOString(), name, client, reason, fingerprint].join('  '))
-    say(`  ${(error.stack ?? `${error.name}: ${error.message}`).replaceAll('\n', '\n  ')}`)
+    say(...linesOf(error.stack ?? `${error.name}: ${error.message}`).map((line) => `  ${line}`))
   }
 }
 

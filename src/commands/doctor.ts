@@ -6,8 +6,9 @@ import { countLevels, type Finding, type Level } from '../doctor/finding.ts'
 import { connectionsOf } from '../roles/connections.ts'
 import { queuesOf, rungsOf, slotsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'
+import { say, sayJson } from '../runtime/terminal.ts'
 import { loadPacks } from '../types/packs.ts'
-import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
+import { asJson, type Define, withDatabase } from './command.ts'
 
 const NEEDED = [
   'databaseUrl',
@@ -80,5 +81,5 @@ function print(findings: readonly Finding[]): void {
     if (fix !== undefined) say(`${' '.repeat(12)}fix  ${fix}`)
   }
   const counts = countLevels(findings)
-  say(`\n${counts.problem} problems, ${counts.warning} warnings, ${counts.not_checked} not checked, ${counts.ok} ok`)
+  say('', `${counts.problem} problems, ${counts.warning} warnings, ${counts.not_checked} not checked, ${counts.ok} ok`)
 }

@@ -1,7 +1,9 @@
 /** `nightshift key`: creates, lists and revokes API keys. */
 import { InvalidArgumentError } from 'commander'
+import { say, sayJson } from '../runtime/terminal.ts'
 import { type ApiKeyView, createApiKey, listApiKeys, revokeApiKey, SCOPES, type Scope } from '../store/api-keys.ts'
-import { asJson, type Define, say, sayJson, wholeNumber, withDatabase } from './command.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
+import { asJson, type Define, wholeNumber, withDatabase } from './command.ts'
 
 const DAY_MS = 86_400_000
 const SCOPE_HELP = `
@@ -55,23 +57,29 @@ interface CreateOptions {
 }
 
 async function create({ client, scopes, expiresInDays, json }: CreateOptions): Promise<void> {
-  const expiresAt = expiresInDays === undefined ? null : new Date(Date.now() + expiresInDays * DAY_MS)
-  const key = await withDatabase({ name: 'key' }, (db) => createApiKey(db, client, scopes, expiresAt))
+  const { key, expiresAt } = await withDatabase({ name: 'key' }, async (db) => {
+    const now = await databaseTime(db)
+    const end = expiresInDays === undefined ? null : new Date(now.getTime() + expiresInDays * DAY_MS)
+    return { key: await createApiKey(db, client, scopes, end), expiresAt: end }
+  })
   if (json) sayJson({ key, client, scopes, expiresAt })
   else say(key)
 }
 
 async function list({ json }: { json?: true }): Promise<void> {
-  const keys = await withDatabase({ name: 'key' }, listApiKeys)
-  if (json) return sayJson({ keys: keys.map((key) => ({ ...key, state: stateOf(key) })) })
+  const keys = await withDatabase({ name: 'key' }, async (db) => {
+    const now = await databaseTime(db)
+    return (await listApiKeys(db)).map((key) => ({ ...key, state: stateOf(key, now) }))
+  })
+  if (json) return sayJson({ keys })
   for (const key of keys) {
-    say([key.id, key.client, key.scopes.join(','), stateOf(key), `created ${key.createdAt.toISOString()}`].join('  '))
+    say([key.id, key.client, key.scopes.join(','), key.state, `created ${key.createdAt.toISOString()}`].join('  '))
   }
 }
 
-function stateOf({ revokedAt, expiresAt }: ApiKeyView): 'live' | 'expired' | 'revoked' {
+function stateOf({ revokedAt, expiresAt }: ApiKeyView, now: Date): 'live' | 'expired' | 'revoked' {
   if (revokedAt) return 'revoked'
-  return expiresAt && expiresAt < new Date() ? 'expired' : 'live'
+  return expiresAt && expiresAt <= now ? 'expired' : 'live'
 }
 
 async function revoke(id: string, { json }: { json?: true }): Promise<void> {

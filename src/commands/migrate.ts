@@ -1,8 +1,9 @@
 /** `nightshift migrate`: brings the database to the newest schema. */
 import { readConfig } from '../runtime/config.ts'
+import { say, sayJson } from '../runtime/terminal.ts'
 import { migrate, neededMigrations } from '../store/migrate.ts'
 import { loadPacks } from '../types/packs.ts'
-import { asJson, type Define, say, sayJson } from './command.ts'
+import { asJson, type Define } from './command.ts'
 
 export const define: Define = (nightshift) => {
   nightshift

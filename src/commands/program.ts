@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import type { Role } from '../roles/run.ts'
 import { COMMIT, VERSION } from '../runtime/build-info.ts'
+import { complain, linesOf, say } from '../runtime/terminal.ts'
 import type { Define } from './command.ts'
 
 const ROLES: Readonly<Record<Role, string>> = {
@@ -21,6 +22,9 @@ const COMMANDS: readonly (() => Promise<{ define: Define }>)[] = [
   () => import('./bursts.ts'),
 ]
 
+/** Commander ends each of its texts with a line end. */
+const wholeLines = (text: string): string[] => linesOf(text.replace(/\n$/, ''))
+
 const COMMAND_GROUP = 'Commands (COMMAND --help has options and examples):'
 
 /**
@@ -32,6 +36,11 @@ export async function createProgram(name: string | undefined, run: (role: Role) 
     .description('An asynchronous task platform on RabbitMQ and PostgreSQL.')
     .version(`nightshift ${VERSION} (commit ${COMMIT})`, '--version', 'print version and commit')
     .configureHelp({ showGlobalOptions: false })
+    // Commander quotes what was typed, which may have come from elsewhere.
+    .configureOutput({
+      writeOut: (text) => say(...wholeLines(text)),
+      writeErr: (text) => complain(...wholeLines(text)),
+    })
     .addHelpText(
       'after',
       `

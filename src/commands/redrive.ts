@@ -1,8 +1,8 @@
 /** `nightshift redrive`: retries FAILED tasks, by filter and at a rate. */
 import { randomUUID } from 'node:crypto'
-import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import type { Actor } from '../core/caller.ts'
+import { say, sayJson } from '../runtime/terminal.ts'
 import { pause } from '../runtime/wait.ts'
 import type { Db, Queryable } from '../store/db.ts'
 import { redriveTasks } from '../store/moves/redrive.ts'
@@ -13,8 +13,9 @@ import {
   groupDeadLetters,
   listDeadLetters,
 } from '../store/reads/dead-letters.ts'
-import { asJson, type Define, say, sayJson, wholeNumber, withDatabase } from './command.ts'
+import { asJson, type Define, wholeNumber, withDatabase } from './command.ts'
 import { addFilter, type FilterOptions, filterOf } from './dead-letter-filter.ts'
+import { operatorName } from './operator.ts'
 
 const PROGRESS_EVERY_MS = 5_000
 
@@ -51,12 +52,13 @@ Examples:
 }
 
 async function redrive(options: Options, self: Command): Promise<void> {
-  const given = filterOf(options)
-  if (Object.keys(given).length === 0 && !options.all && !options.dryRun) {
+  const isFiltered = Object.keys(filterOf(options, new Date())).length > 0
+  if (!isFiltered && !options.all && !options.dryRun) {
     self.error('error: no filter is given: add one, or --all to send everything')
   }
   await withDatabase({ name: 'redrive', queryTimeoutMs: 60_000 }, async (db) => {
-    const filter = { ...given, failedBefore: await databaseTime(db) }
+    const now = await databaseTime(db)
+    const filter = { ...filterOf(options, now), failedBefore: now }
     const groups = await groupDeadLetters(db, filter)
     const total = groups.reduce((sum, { tasks }) => sum + tasks, 0)
     if (!options.json) preview(groups)
@@ -77,7 +79,7 @@ function preview(groups: readonly DeadLetterGroup[]): void {
 /** Sends in batches of a tenth of a second. A second run continues where an interrupted one stopped. */
 async function send(db: Db, filter: DeadLetterFilter, options: Options, total: number): Promise<number> {
   const { rate, reasonText, json } = options
-  const actor: Actor = { name: `cli:${userInfo().username}`, requestId: randomUUID(), reason: reasonText ?? null }
+  const actor: Actor = { name: operatorName(), requestId: randomUUID(), reason: reasonText ?? null }
   let sent = 0
   let saidAt = Date.now()
   const began = performance.now()

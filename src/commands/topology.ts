@@ -2,8 +2,9 @@
 import { topologyOf } from '../broker/topology.ts'
 import { queuesOf, rungsOf, slotsOf } from '../roles/rungs.ts'
 import { readConfig } from '../runtime/config.ts'
+import { sayJson } from '../runtime/terminal.ts'
 import { loadPacks } from '../types/packs.ts'
-import { asJson, type Define, sayJson } from './command.ts'
+import { asJson, type Define } from './command.ts'
 
 export const define: Define = (nightshift) => {
   nightshift

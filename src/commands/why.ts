@@ -1,11 +1,12 @@
 /** `nightshift why <id>`: tells what became of a request, in a terminal. */
 import { keyedTasksOf } from '../core/task-types.ts'
 import { readConfig } from '../runtime/config.ts'
+import { complain, linesOf, say, sayJson } from '../runtime/terminal.ts'
 import { loadPacks } from '../types/packs.ts'
 import { type StoryJson, tellStory } from '../why/story.ts'
 import type { TimelineEvent } from '../why/timeline.ts'
 import { durationWords } from '../why/words.ts'
-import { asJson, type Define, say, sayJson, withDatabase } from './command.ts'
+import { asJson, type Define, withDatabase } from './command.ts'
 
 /** So many tasks are told event by event; of the others the sentence alone. */
 const MOST_TOLD = 10
@@ -41,8 +42,8 @@ async function tell(id: string, json: boolean): Promise<void> {
   const story = await withDatabase({ name: 'why', poolSize: 4, queryTimeoutMs: 30_000 }, (db) =>
     tellStory({ db, resultTtlMs, keyedTasks }, 'everybody', id),
   )
-  if (story) return json ? sayJson(story) : say(textOf(story).join('\n'))
-  process.stderr.write(`${notFound(id, taskRetentionMs)}\n`)
+  if (story) return json ? sayJson(story) : say(...textOf(story))
+  complain(...linesOf(notFound(id, taskRetentionMs)))
   process.exitCode = 1
 }
 

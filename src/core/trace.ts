@@ -9,18 +9,27 @@ export interface TraceContext {
   readonly tracestate: string | null
 }
 
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/
+/** What a later version may say: four fields as we know them, then more that we do not. */
+const LATER = /^((?!00|ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})-.*$/s
 
-/** Continues the caller's trace when its `traceparent` is valid; anything else begins a new, unsampled one. */
+/**
+ * Takes over the trace that a caller offers, or begins one. Of a later version the four fields that it shares with ours
+ * are taken, and passed on as version 00, which is what we speak.
+ */
 export function traceFrom(traceparent: string | undefined, tracestate: string | undefined): TraceContext {
-  const match = traceparent === undefined ? null : TRACEPARENT.exec(traceparent)
-  if (match && traceparent !== undefined) {
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent?.replace(LATER, '$1') ?? '') ?? []
+  if (traceId !== undefined && traceparent !== undefined) {
     const state = tracestate !== undefined && /^[\x20-\x7e]{1,512}$/.test(tracestate) ? tracestate : null
-    return { traceId: match[1] as string, traceparent, tracestate: state }
+    const ours = traceparent.startsWith('00') ? traceparent : `00-${traceId}-${spanId}-${sampledFlag(flags)}`
+    return { traceId, traceparent: ours, tracestate: state }
   }
-  const traceId = randomBytes(16).toString('hex')
-  return { traceId, traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-00`, tracestate: null }
+  const own = randomBytes(16).toString('hex')
+  return { traceId: own, traceparent: `00-${own}-${randomBytes(8).toString('hex')}-00`, tracestate: null }
 }
+
+/** Of the flags of a later version only this one is known to mean the same. */
+const sampledFlag = (flags = '00'): string => (Number.parseInt(flags, 16) & 1 ? '01' : '00')
 
 /** Where a span stands: what a traceparent says. */
 export interface SpanPlace {

@@ -162,7 +162,7 @@ export class Queues implements Service {
         this.#loadNotTold(queue)
         continue
       }
-      this.#loadTold(queue, { ...one.depth, due: outbox.byQueue[queue] ?? 0 }, one.at)
+      this.#loadTold(queue, { ...one.depth, due: outbox.byQueue.get(queue) ?? 0 }, one.at)
       this.#acceptedSince.set(queue, this.acceptedSince(queue) - (before.get(queue) ?? 0))
     }
   }

@@ -3,6 +3,7 @@
  * A line about a task has `request_id`, `task_id`, `attempt`, `trace_id` and `client`, as far as they are known there.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { visible } from '../core/visible.ts'
 
 export type Log = Logger
 
@@ -16,7 +17,25 @@ export function createLog(level: string, role: string, stream?: DestinationStrea
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: toldOf },
   }
-  return stream ? pino(options, stream) : pino(options)
+  return pino(options, visibly(stream ?? pino.destination(1)))
+}
+
+/**
+ * Lines are read in terminals too, by programs that undo the escapes of JSON, and what they quote may be anybody's: so
+ * the escapes stand in the texts themselves. Most lines have nothing to escape and are not looked into.
+ */
+function visibly(stream: DestinationStream): DestinationStream {
+  return {
+    write: (line) => stream.write(UNSEEN.test(line) ? `${JSON.stringify(JSON.parse(line, shown))}\n` : line),
+  }
+}
+
+const UNSEEN = /\\(?:[bfnr]|u00[01])|[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u
+
+/** A stack keeps its lines. */
+function shown(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  return key === 'stack' ? value.split('\n').map(visible).join('\n') : visible(value)
 }
 
 /** For commands, whose answer is their output: what fails there is thrown. */

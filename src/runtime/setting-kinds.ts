@@ -65,12 +65,19 @@ export function ladder(text: string): readonly number[] {
 export function queueSlots(text: string): ReadonlyMap<string, number> {
   const slots = new Map<string, number>()
   for (const part of text.split(',')) {
-    const [queue = '', count = ''] = part.trim().split(':')
-    if (!QUEUE_PATTERN.test(queue) || !/^\d+$/.test(count) || Number(count) < 1 || Number(count) > 2_000) {
+    const [queue = '', count = '', ...more] = part.trim().split(':')
+    if (
+      more.length > 0 ||
+      !QUEUE_PATTERN.test(queue) ||
+      !/^\d+$/.test(count) ||
+      Number(count) < 1 ||
+      Number(count) > 2_000
+    ) {
       throw new Error(
         `must be queue:slots pairs joined by commas, such as default:20,mail:5 (slots 1-2000), not "${part}"`,
       )
     }
+    if (slots.has(queue)) throw new Error(`names the queue ${queue} twice: "${text}"`)
     slots.set(queue, Number(count))
   }
   return slots
@@ -94,4 +101,8 @@ export const optional =
   (text: string): Value | undefined =>
     text === '' ? undefined : parse(text)
 
-export const anyText = (text: string): string => text
+/** A name that stands in logs, metrics, histories and the names of connections. */
+export function name(text: string): string {
+  if (/^[\x21-\x7e]{1,253}$/.test(text)) return text
+  throw new Error(`must be 1-253 visible ASCII characters without spaces, not ${JSON.stringify(text)}`)
+}

@@ -1,9 +1,9 @@
 /** The settings: one table of name, bounds, default and sentence. `make docs` writes docs/settings.md from here. */
 import { hostname } from 'node:os'
 import {
-  anyText,
   durationBetween,
   ladder,
+  name,
   oneOf,
   optional,
   packNames,
@@ -41,7 +41,7 @@ export const SETTINGS = {
     fallback: '0.0.0.0',
     bounds: 'an address',
     says: 'The address on which the API and the metrics are served.',
-    parse: anyText,
+    parse: name,
   },
   httpPort: {
     name: 'NIGHTSHIFT_HTTP_PORT',
@@ -160,7 +160,7 @@ export const SETTINGS = {
     fallback: hostname(),
     bounds: 'a name',
     says: 'What this consumer is called in the history of attempts; in Kubernetes the pod name.',
-    parse: anyText,
+    parse: name,
   },
   maxReplicas: {
     name: 'NIGHTSHIFT_MAX_REPLICAS',
@@ -181,7 +181,7 @@ export const SETTINGS = {
     fallback: '',
     bounds: 'a name',
     says: 'The namespace of the consumers’ pods; without it that of the service account.',
-    parse: optional(anyText),
+    parse: optional(name),
   },
   packs: {
     name: 'NIGHTSHIFT_PACKS',

@@ -1,16 +1,15 @@
 /** `GET /api/v1/bursts`: who asked for how much, the table that an engineer on call wants first. */
-
-import { DURATION_PATTERN, parseDuration } from 'nightshift-tasks'
 import { z } from 'zod'
+import { SINCE_RULE, type Since, sinceOf } from '../core/since.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Db } from '../store/db.ts'
+import { databaseTime } from '../store/reads/database-time.ts'
 import { readBursts } from '../store/upkeep/bursts.ts'
 
 const query = z.strictObject({
   since: z
-    .union([z.string().regex(DURATION_PATTERN), z.iso.datetime({ offset: true })], {
-      error: 'must be how long ago, such as 2h, or an ISO 8601 date and time with an offset',
-    })
+    .string()
+    .refine((text) => sinceOf(text) !== undefined, SINCE_RULE)
     .optional()
     .meta({ description: 'How long ago, such as `2h`, or a moment; without it the last hour. Kept for a day.' }),
 })
@@ -48,7 +47,8 @@ export function createBurstRoutes(db: Db): Route[] {
         problems: ['invalid-parameter', 'unavailable'],
       },
       answer: async (_call, { since: asked = '1h' }) => {
-        const since = DURATION_PATTERN.test(asked) ? new Date(Date.now() - parseDuration(asked)) : new Date(asked)
+        // Counts are kept by the database's clock.
+        const since = (sinceOf(asked) as Since)(await databaseTime(db))
         return { status: 200, body: { since, items: await readBursts(db, since, MOST_ROWS) } }
       },
     }),

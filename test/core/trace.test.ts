@@ -1,6 +1,6 @@
 // Trace contexts as they are stored and passed on: only valid ones count, and an attempt's place follows from its task.
 import { expect, test } from 'vitest'
-import { placeOf, placeOfAttempt } from '../../src/core/trace.ts'
+import { placeOf, placeOfAttempt, traceFrom } from '../../src/core/trace.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const SPAN = '00f067aa0ba902b7'
@@ -25,6 +25,29 @@ test.each([
   `00-${TRACE}-${SPAN}-01-more`,
 ])('%j is no place', (text) => {
   expect(placeOf(text)).toBeUndefined()
+})
+
+test.each([
+  ['our version', `00-${TRACE}-${SPAN}-01`, `00-${TRACE}-${SPAN}-01`],
+  ['a later version that says no more', `cc-${TRACE}-${SPAN}-01`, `00-${TRACE}-${SPAN}-01`],
+  ['a later version with more fields', `01-${TRACE}-${SPAN}-03-what-the-future:holds`, `00-${TRACE}-${SPAN}-01`],
+  ['a later version with an empty field', `fe-${TRACE}-${SPAN}-00-`, `00-${TRACE}-${SPAN}-00`],
+])('the trace of %s goes on, in our version', (_, offered, ours) => {
+  expect(traceFrom(offered, 'a=b')).toEqual({ traceId: TRACE, traceparent: ours, tracestate: 'a=b' })
+})
+
+test.each([
+  `00-${TRACE}-${SPAN}-01-more`,
+  `ff-${TRACE}-${SPAN}-01-more`,
+  `01-${TRACE}-${SPAN}-01more`,
+  `01-${'0'.repeat(32)}-${SPAN}-01-more`,
+  `01-${TRACE}-${SPAN}`,
+])('%s begins a new trace', (offered) => {
+  const { traceId, traceparent, tracestate } = traceFrom(offered, 'a=b')
+
+  expect(traceId).not.toBe(TRACE)
+  expect(placeOf(traceparent)?.traceId).toBe(traceId)
+  expect(tracestate).toBeNull()
 })
 
 test('attempt 1 is in the task’s trace, each later one in its own, and the same question has the same answer', () => {

@@ -74,6 +74,12 @@ test('a value can come from a file, and not from two places', () => {
 const WRONG = [
   { name: 'NIGHTSHIFT_QUEUES', value: 'conversations', says: /queue:slots/ },
   { name: 'NIGHTSHIFT_QUEUES', value: 'a:0', says: /queue:slots/ },
+  { name: 'NIGHTSHIFT_QUEUES', value: 'a:1:2', says: /queue:slots/ },
+  { name: 'NIGHTSHIFT_QUEUES', value: 'a:1,b:2,a:3', says: /names the queue a twice/ },
+  { name: 'NIGHTSHIFT_RESULT_TTL', value: '999999999999d', says: /a duration from 1m to 365d/ },
+  { name: 'NIGHTSHIFT_RETRY_LADDER', value: '1m,5', says: /"5" is not a duration/ },
+  { name: 'NIGHTSHIFT_CONSUMER_NAME', value: 'a\u001b[2J', says: /1-253 visible ASCII characters.*"a\\u001b/ },
+  { name: 'NIGHTSHIFT_HTTP_HOST', value: 'a b', says: /1-253 visible ASCII characters/ },
   { name: 'NIGHTSHIFT_RETRY_LADDER', value: '1m,,5m', says: /durations joined by commas/ },
   { name: 'NIGHTSHIFT_RESULT_TTL', value: '1s', says: /a duration from 1m to 365d/ },
   { name: 'NIGHTSHIFT_AUTH', value: 'maybe', says: /one of on, off/ },

@@ -28,3 +28,18 @@ test('an error keeps its kind, text, code, stack and cause, and loses the data i
   })
   expect(lines[0]).not.toContain('somebody')
 })
+
+test('what a line quotes stands escaped in it, also for those who undo the escapes of JSON', () => {
+  const lines: string[] = []
+  const log = createLog('info', 'api', { write: (line) => void lines.push(line) })
+  const error = new Error('the shelf\u001b]52;c;cm0\u0007 is empty\nforged \u202e\u009b2J')
+
+  log.info({ error, request_id: 'a' }, 'attempt failed')
+  log.info({ request_id: 'a\\b' }, 'plain')
+
+  const [failed, plain] = lines.map((line) => JSON.parse(line))
+  expect(failed.error.message).toBe('the shelf\\u001b]52;c;cm0\\u0007 is empty\\u000aforged \\u202e\\u009b2J')
+  expect(failed.error.stack).toMatch(/^Error: the shelf\\u001b.*\nforged \\u202e.*\n +at /)
+  expect(plain.request_id).toBe('a\\b')
+  expect(lines.every((line) => line.endsWith('}\n'))).toBe(true)
+})

@@ -79,6 +79,7 @@ test('a span takes over the ids of its parent, but for those it has of its own',
 
 test.each([
   [{ OTEL_TRACES_SAMPLER: 'sometimes' }, 'OTEL_TRACES_SAMPLER is "sometimes"'],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_constructor' }, 'which is no sampler'],
   [
     { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' },
     'OTEL_TRACES_SAMPLER_ARG must be from 0 to 1',

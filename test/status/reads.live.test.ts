@@ -268,3 +268,27 @@ test('a database without our tables is not ready', async () => {
   expect(ready.status).toBe(503)
   expect(await ready.json()).toMatchObject({ ready: false, checks: { postgresql: expect.stringContaining('migrat') } })
 })
+
+describe('bursts', () => {
+  test.each(['5000000d', '2000000d', '5', '2026-02-30T00:00:00Z', '2026-01-31T03:00:00', 'release 1.4'])(
+    'since %s is refused with the fix',
+    async (since) => {
+      const { api } = await liveApi()
+
+      const answer = await api.get(`/api/v1/bursts?since=${encodeURIComponent(since)}`)
+
+      expect(answer.status).toBe(400)
+      expect(((await answer.json()) as { detail: string }).detail).toMatch(/"since".*with an offset.*up to 3650d/)
+    },
+  )
+
+  test('since a duration is reckoned by the database’s clock', async () => {
+    const { api, sql } = await liveApi()
+    const [before] = await sql('select clock_timestamp() as now')
+
+    const { since } = (await (await api.get('/api/v1/bursts?since=3650d')).json()) as { since: string }
+
+    expect(Date.parse(since)).toBeGreaterThanOrEqual(Number(before?.now) - 3650 * 86_400_000)
+    expect((await api.get('/api/v1/bursts?since=2026-01-31T04:00:00%2B01:00')).status).toBe(200)
+  })
+})

@@ -77,7 +77,7 @@ function inherited(context: Context, own: Attributes): Attributes {
  */
 export function samplerOf(environment: NodeJS.ProcessEnv): Sampler {
   const name = environment.OTEL_TRACES_SAMPLER || 'parentbased_always_on'
-  const root = roots(environment)[name.replace(/^parentbased_/, '')]
+  const root = new Map(Object.entries(roots(environment))).get(name.replace(/^parentbased_/, ''))
   if (!root) throw new Error(`OTEL_TRACES_SAMPLER is "${name}", which is no sampler: try parentbased_traceidratio`)
   return name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root()
 }

@@ -21,11 +21,16 @@ const STATE = statement({
   },
 })
 
-export type OutboxState = RowOf<typeof STATE>
+export interface OutboxState extends Omit<RowOf<typeof STATE>, 'byQueue'> {
+  /** A queue of which nothing is due is not in it. */
+  readonly byQueue: ReadonlyMap<string, number>
+}
 
 /** Counts what is due and not yet confirmed. */
 export async function outboxState(db: Queryable): Promise<OutboxState> {
-  return theRow(await db.query(STATE))
+  const { byQueue, ...sums } = theRow(await db.query(STATE))
+  // A queue may be called `constructor`, which every object has.
+  return { ...sums, byQueue: new Map(Object.entries(byQueue)) }
 }
 
 /** Uses index outbox_due; the outbox holds what is not published, so there is little to look through, or an outage. */

@@ -5,12 +5,15 @@ import { int, jsonb, neverNull, statement } from '../statement.ts'
 /** What a consumer wrote down when it last renewed its lease. */
 export interface LifeReport {
   /** Attempts begun so far, by queue. */
-  readonly begun: Readonly<Record<string, number>>
+  readonly begun: ReadonlyMap<string, number>
   /** When the life began, in milliseconds of the database's clock. */
   readonly bornAt: number
   /** When it wrote this, later by the length of a lease: differences are right, and a first pace is never too high. */
   readonly writtenAt: number
 }
+
+/** As it stands in the table: by the names of queues, which may be those of what every object has. */
+type Written = Omit<LifeReport, 'begun'> & { readonly begun: Readonly<Record<string, number>> }
 
 export interface Load {
   /** By consumer life, of those that live. */
@@ -42,14 +45,17 @@ const LOAD = statement({
                      'bornAt', extract(epoch from started_at) * 1000,
                      'writtenAt', extract(epoch from lease_until) * 1000)), '{}')
               from consumer where ended_at is null and lease_until > statement_timestamp()) as lives`,
-  row: { replicas: neverNull(int()), lives: neverNull(jsonb<Readonly<Record<string, LifeReport>>>()) },
+  row: { replicas: neverNull(int()), lives: neverNull(jsonb<Readonly<Record<string, Written>>>()) },
 })
 
 /** Signs this process in and reads the load. */
 export async function readLoad(db: Queryable, id: string, name: string): Promise<Load> {
   const rows = await db.query(LOAD, [id, name])
   const row = rows[0] as (typeof rows)[number]
-  return { replicas: row.replicas, lives: new Map(Object.entries(row.lives)) }
+  const lives = Object.entries(row.lives).map(
+    ([life, { begun, ...report }]) => [life, { ...report, begun: new Map(Object.entries(begun)) }] as const,
+  )
+  return { replicas: row.replicas, lives: new Map(lives) }
 }
 
 const SIGN_OUT = statement({ name: 'sign_out', text: 'delete from api_process where id = $1', row: {} })
