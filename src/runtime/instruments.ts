@@ -2,7 +2,8 @@
  * What metrics are made of, and how they are written for whoever asks: as OpenMetrics text, which alone can carry
  * exemplars, or as the classic text. Only prom-client's OpenMetrics is used: its two formats cannot share a registry.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type OpenMetricsContentType, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, type Metric, type OpenMetricsContentType, Registry } from 'prom-client'
+import { Count, Timing } from './counting.ts'
 
 /** Where every metric is; `exposition` writes it. */
 export const registry = new Registry<OpenMetricsContentType>()
@@ -14,7 +15,7 @@ for (const kind of ['handles', 'requests', 'resources']) registry.removeSingleMe
 const registers = [registry]
 
 export function counter<Label extends string = never>(name: string, help: string, labelNames: Label[] = []) {
-  return new Counter<Label>({ name: `nightshift_${name}`, help, labelNames, registers })
+  return registered(new Count<Label>(`nightshift_${name}`, help, labelNames))
 }
 
 /** Makes a gauge without a value: a process that never sets it must not claim that it is 0. */
@@ -24,37 +25,19 @@ export function gauge<Label extends string = never>(name: string, help: string, 
   return made
 }
 
-/** A histogram whose buckets remember a trace. */
-export interface Timing<Label extends string> {
-  /** Counts a value. Its bucket shows the trace of `traceparent` as its exemplar, if that trace is sampled. */
-  observe(labels: Readonly<Record<Label, string>>, value: number, traceparent?: string): void
-  /** Starts a clock; the function returned counts the seconds since. */
-  startTimer(labels: Readonly<Record<Label, string>>, traceparent?: string): () => void
-}
-
 export function histogram<Label extends string = never>(
   name: string,
   help: string,
   buckets: number[],
   labelNames: Label[] = [],
-): Timing<Label> {
-  const options = { name: `nightshift_${name}`, help, buckets, labelNames: labelNames as string[], registers }
-  const made = new Histogram<string>({ ...options, enableExemplars: true })
-  const observe: Timing<Label>['observe'] = (labels, value, traceparent) =>
-    made.observe({ labels, value, exemplarLabels: exemplarOf(traceparent) })
-  return {
-    observe,
-    startTimer(labels, traceparent) {
-      const startedAt = performance.now()
-      return () => observe(labels, (performance.now() - startedAt) / 1_000, traceparent)
-    },
-  }
+) {
+  return registered(new Timing<Label>(`nightshift_${name}`, help, buckets, labelNames))
 }
 
-/** Reads the flag `sampled` (https://www.w3.org/TR/trace-context/#sampled-flag): the other traces nobody keeps. */
-function exemplarOf(traceparent: string | undefined): { trace_id?: string } {
-  if (traceparent === undefined || (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 0) return {}
-  return { trace_id: traceparent.slice(3, 35) }
+/** A registry asks of a metric only its name, its type and `get()`. */
+function registered<Made extends { readonly name: string }>(made: Made): Made {
+  registry.registerMetric(made as unknown as Metric)
+  return made
 }
 
 const looks = new Set<() => void>()
