@@ -64,11 +64,13 @@ export class Count<Label extends string> {
   /** Prometheus' registry takes its suffix off in OpenMetrics. */
   name: string
   readonly help: string
+  readonly labelNames: readonly Label[]
   readonly #series: Series<Label, { total: number }>
 
   constructor(name: string, help: string, labelNames: readonly Label[]) {
     this.name = name
     this.help = help
+    this.labelNames = labelNames
     this.#series = new Series(labelNames, () => ({ total: 0 }))
     // Without labels it begins at 0: the first step of a counter that appears at 1 is no increase.
     if (labelNames.length === 0) this.#series.of({} as Labels<Label>)
@@ -103,6 +105,7 @@ export class Timing<Label extends string> {
   readonly type = 'histogram'
   readonly name: string
   readonly help: string
+  readonly labelNames: readonly Label[]
   readonly #bounds: readonly number[]
   readonly #series: Series<Label, Measured>
 
@@ -110,6 +113,7 @@ export class Timing<Label extends string> {
   constructor(name: string, help: string, bounds: readonly number[], labelNames: readonly Label[]) {
     this.name = name
     this.help = help
+    this.labelNames = labelNames
     this.#bounds = bounds
     const fresh = (): Measured => ({
       buckets: new Array<number>(bounds.length + 1).fill(0),
