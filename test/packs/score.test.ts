@@ -61,6 +61,18 @@ describe('the change of the score', () => {
     )
   })
 
+  test('is not changed by entries of another shape, and is by a message that has more fields', () => {
+    const strange = [null, 7, 'Hello', [said(1)], {}, { role: 'admin', text: '…', topic: 'music', sentiment: 1 }]
+    const nearly = [
+      { ...said(1), sentiment: 1.01 },
+      { ...said(1), text: '' },
+      { role: 'user', topic: 'music' },
+    ]
+
+    expect(scoreOf([...strange, said(0.5), ...nearly])).toEqual(scoreOf([said(0.5)]))
+    expect(scoreOf([{ ...said(0.5), message_id: 'm-1' }])).toEqual(scoreOf([said(0.5)]))
+  })
+
   test('never falls when one message of the user is warmer', () => {
     holds(
       fc.property(

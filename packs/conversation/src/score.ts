@@ -2,7 +2,7 @@
  * What a conversation is worth, as pure functions of its log, so that the demo and the tests can work out the expected
  * totals by themselves. All sums are of whole numbers: the order of the messages changes nothing, not even a rounding.
  */
-import type { LogEntry } from './contract.ts'
+import { type LogEntry, logEntry } from './contract.ts'
 
 /** The least and the most one conversation can change a friendship. */
 export const LEAST_CHANGE = -10
@@ -24,14 +24,15 @@ export interface TopicCount {
 }
 
 /**
- * Scores a log.
+ * Scores a log. An entry that is no message by the contract counts nothing, whatever else it is.
  *
  * - Presence: 1 point for each message of the user, at most 5.
  * - Mood: the mean sentiment of the user's messages that carry one (each rounded to hundredths), times 10, rounded.
  * - The bot's messages earn nothing, whatever their sentiment; without any message of the user the change is 0.
  * - Topics: counted over both sides, trimmed and in lower case; blank ones are left out.
  */
-export function scoreOf(log: readonly LogEntry[]): Score {
+export function scoreOf(entries: readonly unknown[]): Score {
+  const log = entries.flatMap((entry) => logEntry.safeParse(entry).data ?? [])
   const fromUser = log.filter(({ role }) => role === 'user')
   return { change: Math.min(fromUser.length, MOST_FOR_PRESENCE) + moodOf(fromUser), topics: topicsOf(log) }
 }
