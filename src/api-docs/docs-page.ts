@@ -81,7 +81,7 @@ ${Object.entries(PROBLEMS)
 }
 
 function operationHtml({ method, path, operation }: { method: string; path: string; operation: Operation }): string {
-  const scopes = (operation.security as { key?: string[] }[])[0]?.key
+  const scopes = (operation.security as { key: string[] }[]).flatMap(({ key }) => key)
   const parameters = operation.parameters as {
     name: string
     in: string
@@ -108,14 +108,15 @@ function operationHtml({ method, path, operation }: { method: string; path: stri
     ...Object.entries(operation.responses).map(([status, answer]) => {
       const { description, content } = answer as {
         description: string
-        content?: Record<string, { schema: { $ref?: string } }>
+        content?: Record<string, { schema: { $ref?: string; items?: { $ref?: string } } }>
       }
       return row(status, `${prose(description)} ${schemaLink(Object.values(content ?? {})[0]?.schema)}`)
     }),
   ]
-  const access = scopes
-    ? `needs a key with ${scopes.map((scope) => `<code>${scope}</code>`).join(' or ')}`
-    : 'needs no key'
+  const access =
+    scopes.length > 0
+      ? `needs a key with ${scopes.map((scope) => `<code>${scope}</code>`).join(' or ')}`
+      : 'needs no key'
   return `<section class="one" id="${anchor(`${method} ${path}`)}">
 <h3><span class="method">${method.toUpperCase()}</span> <code>${escaped(path)}</code></h3>
 <p>${prose(operation.summary)}; <span class="soft">${access}</span></p>

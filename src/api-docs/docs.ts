@@ -4,13 +4,13 @@ import { z } from 'zod'
 import type { Contracts } from '../core/task-types.ts'
 import { type Route, route } from '../http/route.ts'
 import { DOCS_CSP, docsPage } from './docs-page.ts'
-import { openApiOf } from './openapi.ts'
+import { type OpenApiOptions, openApiOf } from './openapi.ts'
 
 /**
  * Adds the two routes to those they describe.
  * @param routes all others, in the order in which they are matched
  */
-export function withDocs(routes: readonly Route[], contracts: Contracts, version: string): Route[] {
+export function withDocs(routes: readonly Route[], contracts: Contracts, options: OpenApiOptions): Route[] {
   const json = route({
     method: 'get',
     path: '/openapi.json',
@@ -33,7 +33,9 @@ export function withDocs(routes: readonly Route[], contracts: Contracts, version
     doc: {
       tag: 'Documentation',
       summary: 'This API as a page to read',
-      answers: { 200: { says: 'The page.', type: 'text/html' } },
+      answers: {
+        200: { says: 'The page.', contents: [{ type: 'text/html', schema: { name: 'Html', schema: z.string() } }] },
+      },
     },
     answer: async () => ({
       status: 200,
@@ -42,7 +44,7 @@ export function withDocs(routes: readonly Route[], contracts: Contracts, version
     }),
   })
   const all = [...routes, json, page]
-  const document = openApiOf(all, contracts, version)
+  const document = openApiOf(all, contracts, options)
   const html = docsPage(document)
   return all
 }

@@ -3,12 +3,12 @@
  * say nothing else than what happens.
  */
 
-import { z } from 'zod'
+import type { z } from 'zod'
+import type { Scope } from '../core/caller.ts'
 import type { Contracts } from '../core/task-types.ts'
-import { PROBLEMS, type ProblemSlug, problemSchema } from '../http/problem.ts'
-import type { AnswerDoc, NamedSchema, Route } from '../http/route.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import { PROBLEMS, type ProblemSlug } from '../http/problem.ts'
+import type { AnswerDoc, Content, NamedSchema, Route } from '../http/route.ts'
+import { contentsOf, type Json, jsonSchemaOf, refTo, schemasOf } from './schemas.ts'
 
 export interface OpenApi extends Json {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
@@ -24,13 +24,23 @@ export interface Operation extends Json {
   readonly responses: Readonly<Record<string, Json>>
 }
 
+export interface OpenApiOptions {
+  readonly version: string
+  /** Calls need a key. */
+  readonly isAuthOn: boolean
+}
+
 /** Makes the document. @throws Error when a route refers to a schema that none brings */
-export function openApiOf(routes: readonly Route[], contracts: Contracts, version: string): OpenApi {
+export function openApiOf(
+  routes: readonly Route[],
+  contracts: Contracts,
+  { version, isAuthOn }: OpenApiOptions,
+): OpenApi {
   const schemas = schemasOf(routes, contracts)
   const paths = Object.fromEntries(
     [...Map.groupBy(routes, ({ path }) => path)].map(([path, onPath]) => [
       path,
-      Object.fromEntries(onPath.map((one) => [one.method, operationOf(one, schemas)])),
+      Object.fromEntries(onPath.map((one) => [one.method, operationOf(one, schemas, isAuthOn)])),
     ]),
   )
   return {
@@ -66,83 +76,30 @@ const ON_EVERY_ANSWER: Json = {
   traceparent: { $ref: '#/components/headers/traceparent' },
 }
 
-const refTo = (name: string): Json => ({ $ref: `#/components/schemas/${name}` })
+const OF_A_BODY: readonly ProblemSlug[] = [
+  'malformed-json',
+  'request-too-large',
+  'unsupported-media-type',
+  'invalid-input',
+  'too-much-at-once',
+  'unavailable',
+]
 
-function schemasOf(routes: readonly Route[], contracts: Contracts): Record<string, Json> {
-  const registry = z.registry<{ id: string }>()
-  const names = new Map<string, z.ZodType>()
-  const add = (named: NamedSchema | undefined): void => {
-    if (named === undefined || typeof named === 'string') return
-    const known = names.get(named.name)
-    if (known === named.schema) return
-    if (known) throw new Error(`two schemas are called ${named.name}`)
-    names.set(named.name, named.schema)
-    registry.add(named.schema, { id: named.name })
-  }
-  add({ name: 'Problem', schema: problemSchema })
-  for (const { doc } of routes) {
-    add(doc.body?.schema)
-    for (const answer of Object.values(doc.answers)) add(answer.schema)
-  }
-  // Two task types may share one schema object, so each gets its own entry outside the registry.
-  const payloads = [...contracts.values()].map(
-    ({ name, summary, payload }) =>
-      [`payload.${name}`, { description: summary, ...componentOf(`payload.${name}`, payload) }] as const,
-  )
-  const made = z.toJSONSchema(registry, {
-    io: 'input',
-    unrepresentable: 'any',
-    uri: (id) => `#/components/schemas/${id}`,
-  })
-  const shared = Object.entries(made.schemas).map(([name, schema]) => [name, withoutIdentity(schema)] as const)
-  const schemas: Record<string, Json> = Object.fromEntries([...shared, ...payloads])
-  describePayload(
-    schemas,
-    payloads.map(([name]) => name),
-  )
-  return schemas
-}
-
-function jsonSchemaOf(schema: z.ZodType): Json {
-  return withoutIdentity(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }))
-}
-
-/** A schema that refers to itself does so from the root of its own document, which is now a place in ours. */
-function componentOf(name: string, schema: z.ZodType): Json {
-  const text = JSON.stringify(jsonSchemaOf(schema), (key, value: unknown) =>
-    key === '$ref' && typeof value === 'string' ? value.replace(/^#/, `#/components/schemas/${name}`) : value,
-  )
-  return JSON.parse(text) as Json
-}
-
-function withoutIdentity({ $schema: _schema, $id: _id, ...rest }: Record<string, unknown>): Json {
-  return rest
-}
-
-/** Says in the submissions what the payload of each task type is. */
-function describePayload(schemas: Record<string, Json>, payloads: readonly string[]): void {
-  if (payloads.length === 0) return
-  for (const name of ['Submission', 'BatchItem']) {
-    const schema = schemas[name] as { properties?: { payload?: Json; name?: Json } } | undefined
-    if (!schema?.properties) continue
-    const properties = {
-      ...schema.properties,
-      name: { ...schema.properties.name, enum: payloads.map((payload) => payload.replace(/^payload\./, '')) },
-      payload: { ...schema.properties.payload, anyOf: payloads.map(refTo) },
-    }
-    schemas[name] = { ...schema, properties }
-  }
-}
-
-function operationOf({ method, path, scopes, query, doc }: Route, schemas: Record<string, Json>): Operation {
+function operationOf(
+  { method, path, scopes, query, doc }: Route,
+  schemas: Record<string, Json>,
+  isAuthOn: boolean,
+): Operation {
   const nameOf = (named: NamedSchema): string => {
     const name = typeof named === 'string' ? named : named.name
     if (!(name in schemas)) throw new Error(`${method} ${path} refers to the schema ${name}, which does not exist`)
     return name
   }
   const problems: ProblemSlug[] = [
-    ...(scopes.length > 0 ? (['unauthenticated', 'missing-scope'] as const) : []),
-    ...(Object.keys(query.shape).length > 0 ? (['invalid-parameter'] as const) : []),
+    // Of a query parameter that is not known, too.
+    'invalid-parameter',
+    ...(scopes.length > 0 ? (['unauthenticated', 'missing-scope', 'unavailable'] as const) : []),
+    ...(doc.body ? OF_A_BODY : []),
     ...(doc.problems ?? []),
   ]
   return {
@@ -152,21 +109,23 @@ function operationOf({ method, path, scopes, query, doc }: Route, schemas: Recor
     tags: [doc.tag],
     parameters: parametersOf(path, query, doc.headers ?? {}),
     ...(doc.body
-      ? { requestBody: { required: doc.body.required, content: contentOf(doc.body.types, nameOf(doc.body.schema)) } }
+      ? { requestBody: { required: doc.body.required, content: contentOf(doc.body.contents, nameOf) } }
       : {}),
     responses: { ...answersOf(doc.answers, nameOf), ...problemsOf(problems, doc.answers) },
-    security: scopes.length > 0 ? [{ key: scopes }] : [],
+    security: securityOf(scopes, isAuthOn),
   }
 }
 
-/** A batch in JSON is an array of the items that stand one by one in NDJSON. */
-function contentOf(types: readonly string[], name: string): Json {
-  const isBatch = types.length > 1
+/** One of these is enough, so each stands alone: what stands in one entry would be needed together. */
+const securityOf = (scopes: readonly Scope[], isAuthOn: boolean): Json[] =>
+  scopes.length === 0 || !isAuthOn ? [] : [...scopes, 'admin'].map((scope) => ({ key: [scope] }))
+
+function contentOf(contents: readonly Content[], nameOf: (named: NamedSchema) => string): Json {
   return Object.fromEntries(
-    types.map((type) => [
-      type,
-      { schema: isBatch && type === 'application/json' ? { type: 'array', items: refTo(name) } : refTo(name) },
-    ]),
+    contents.map(({ type, schema, isList }) => {
+      const one = refTo(nameOf(schema))
+      return [type, { schema: isList ? { type: 'array', items: one } : one }]
+    }),
   )
 }
 
@@ -201,17 +160,20 @@ function answersOf(
   nameOf: (named: NamedSchema) => string,
 ): Record<string, Json> {
   return Object.fromEntries(
-    Object.entries(answers).map(([status, { says, type = 'application/json', schema, headers = {} }]) => [
+    Object.entries(answers).map(([status, answer]) => [
       status,
       {
-        description: says,
+        description: answer.says,
         headers: {
           ...ON_EVERY_ANSWER,
           ...Object.fromEntries(
-            Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+            Object.entries(answer.headers ?? {}).map(([name, description]) => [
+              name,
+              { description, schema: { type: 'string' } },
+            ]),
           ),
         },
-        ...(schema === undefined ? {} : { content: { [type]: { schema: refTo(nameOf(schema)) } } }),
+        ...(contentsOf(answer).length === 0 ? {} : { content: contentOf(contentsOf(answer), nameOf) }),
       },
     ]),
   )

@@ -48,7 +48,7 @@ const LARGE_BYTES = 16_384
  * refused for less than its body has cost to send. A row with a key may be a repeat, which is not new work.
  */
 export function admitEarly(admission: Admission, contracts: Contracts, row: Row): void {
-  if (row.size <= LARGE_BYTES || row.key !== undefined) return
+  if (row.size <= LARGE_BYTES || row.key !== undefined || row.form.keyOf) return
   row.sent = typeof row.sent === 'string' ? row.sent : textOf(row.sent)
   const { form, sent, call } = row
   const contract = contracts.get(form.task ?? stringFieldOf(sent, 'name') ?? '')

@@ -7,6 +7,10 @@ export interface Form {
   submissionOf(sent: unknown): Submission
   /** JSON Pointer of the payload in what was sent. */
   readonly payloadAt: string
+  /** JSON Pointer of the name of the task type in what was sent. */
+  readonly nameAt: '/name' | '/type'
+  /** Makes an idempotency key of what was sent, once it has been read, for a client that gave none. */
+  readonly keyOf?: (sent: unknown) => string
   /** The task type, where the form alone tells it. */
   readonly task: string | undefined
 }
@@ -14,6 +18,7 @@ export interface Form {
 export const SUBMISSION: Form = {
   submissionOf: (sent) => plainSubmissionOf(sent) ?? parseInput(submissionSchema, sent),
   payloadAt: '/payload',
+  nameAt: '/name',
   task: undefined,
 }
 
@@ -26,12 +31,13 @@ export const BATCH_ITEM: Form = {
     return submission
   },
   payloadAt: '/payload',
+  nameAt: '/name',
   task: undefined,
 }
 
 /** The whole body is the payload. */
 export function payloadOf(task: string): Form {
-  return { submissionOf: (payload) => ({ name: task, payload }), payloadAt: '', task }
+  return { submissionOf: (payload) => ({ name: task, payload }), payloadAt: '', nameAt: '/name', task }
 }
 
 const LONGEST_NAME = 100

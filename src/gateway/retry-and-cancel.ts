@@ -16,7 +16,10 @@ import { operatedSchema, operationSchema } from './schemas.ts'
 
 const DOC: Omit<RouteDoc, 'summary'> = {
   tag: 'Operations',
-  body: { types: ['application/json'], schema: { name: 'Operation', schema: operationSchema }, required: false },
+  body: {
+    required: false,
+    contents: [{ type: 'application/json', schema: { name: 'Operation', schema: operationSchema } }],
+  },
   answers: {
     202: {
       says: 'Done and committed; it stands in the history of the task.',

@@ -21,7 +21,8 @@ export interface RowInput {
 export class Row {
   readonly call: Call
   readonly form: Form
-  readonly key: string | undefined
+  /** Set by check where the form makes one. */
+  key: string | undefined
   readonly since = performance.now()
   sent: Buffer | string
   /** Set by check. */

@@ -7,10 +7,11 @@ import { itemsOf, stringFieldOf } from '../core/json-text.ts'
 import { checkBodyHead, type Line, readBody, readLines } from '../http/body.ts'
 import { BODY_LIMIT_BYTES, mediaTypeOf, textOf } from '../http/input.ts'
 import { Problem, problemBody, problemOf, problemSchema } from '../http/problem.ts'
-import { type Call, type Route, route } from '../http/route.ts'
+import { type Call, type Content, type NamedSchema, type Route, route } from '../http/route.ts'
 import { metrics } from '../runtime/metrics.ts'
 import { acceptedBody, isEntered } from './accepted.ts'
-import { BATCH_ITEM } from './forms.ts'
+import { CLOUD_EVENT, CLOUD_EVENTS, cloudEventOf, cloudEventSchema } from './cloud-events.ts'
+import { BATCH_ITEM, type Form } from './forms.ts'
 import { inOrder } from './in-order.ts'
 import type { Intake } from './intake.ts'
 import { Row } from './row.ts'
@@ -41,6 +42,20 @@ const itemSchema = z.union([
 ])
 export type BatchAnswerItem = z.output<typeof itemSchema>
 
+const BATCH_ITEM_SCHEMA = { name: 'BatchItem', schema: batchItemSchema }
+const ANSWER_ITEM_SCHEMA = { name: 'BatchAnswerItem', schema: itemSchema }
+const EVENTS_CONTENT: Content = {
+  type: CLOUD_EVENTS,
+  schema: { name: 'CloudEvent', schema: cloudEventSchema },
+  isList: true,
+}
+
+/** As an array, and line by line. */
+const bothWays = (schema: NamedSchema): Content[] => [
+  { type: 'application/json', schema, isList: true },
+  { type: NDJSON, schema },
+]
+
 /** What stands at one place of the batch; `text` as far as it was read. */
 interface Item {
   readonly text: string
@@ -59,17 +74,11 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
         tag: 'Tasks',
         summary: 'Submit many tasks',
         description:
-          'A JSON array or one JSON object per line, up to 8 MiB and 10 000 items of up to 256 KiB. Each item is accepted ' +
+          'A JSON array, an array of CloudEvents, or one JSON object per line, up to 8 MiB and 10 000 items of up to 256 KiB. Each item is accepted ' +
           'or refused on its own, with its own idempotency key; the answer has one item for each, in order, as an array or ' +
           'by line as the request was. When the database goes away midway, the remaining items are refused as unavailable.',
-        body: {
-          types: ['application/json', NDJSON],
-          schema: { name: 'BatchItem', schema: batchItemSchema },
-          required: true,
-        },
-        answers: {
-          202: { says: 'What became of each item.', schema: { name: 'BatchAnswerItem', schema: itemSchema } },
-        },
+        body: { required: true, contents: [...bothWays(BATCH_ITEM_SCHEMA), EVENTS_CONTENT] },
+        answers: { 202: { says: 'What became of each item.', contents: bothWays(ANSWER_ITEM_SCHEMA) } },
         problems: [
           'malformed-json',
           'request-too-large',
@@ -83,10 +92,13 @@ export function createBatchRoutes(options: BatchRoutesOptions): Route[] {
         if (call.header('idempotency-key') !== undefined) {
           throw new Problem('invalid-parameter', 'a batch has no Idempotency-Key: give each item its own `key`')
         }
-        const type = mediaTypeOf(call, ['application/json', NDJSON])
+        const type = mediaTypeOf(call, ['application/json', NDJSON, CLOUD_EVENTS], {
+          [CLOUD_EVENT]: 'one event goes to POST /api/v1/tasks',
+        })
+        const form = type === CLOUD_EVENTS ? cloudEventOf() : BATCH_ITEM
         checkBodyHead(call, MAX_BYTES)
         const items = type === NDJSON ? groupsOfLines(call) : await groupsOfArray(call)
-        const answers = inOrder(items, GROUPS_AT_ONCE, createGroupAnswerer(options, call))
+        const answers = inOrder(items, GROUPS_AT_ONCE, createGroupAnswerer(options, call, form))
         const text = type === NDJSON ? asLines(answers) : asArray(answers)
         return { status: 202, content: { type: type === NDJSON ? NDJSON : 'application/json; charset=utf-8', text } }
       },
@@ -100,7 +112,7 @@ interface Group {
   readonly items: readonly Item[]
 }
 
-function createGroupAnswerer({ intake }: BatchRoutesOptions, call: Call) {
+function createGroupAnswerer({ intake }: BatchRoutesOptions, call: Call, form: Form) {
   // Once the database is away the rest is not tried: 10 000 items would wait for it one window after the other.
   let gone: Problem | undefined
 
@@ -116,7 +128,7 @@ function createGroupAnswerer({ intake }: BatchRoutesOptions, call: Call) {
           left -= 1
           if (left === 0) resolve(answers)
         }
-        const row = new Row({ call, form: BATCH_ITEM, sent: text, key: keyOf(text), done })
+        const row = new Row({ call, form, sent: text, key: form.keyOf ? undefined : keyOf(text), done })
         if (problem ?? gone) row.finish(problem ?? gone)
         else rows.push(row)
       }

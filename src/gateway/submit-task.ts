@@ -5,10 +5,11 @@ import { BODY_LIMIT_BYTES, mediaTypeOf } from '../http/input.ts'
 import { type TaskReader, waitSecondsOf } from '../http/prefer.ts'
 import { Problem } from '../http/problem.ts'
 import { retryAfter } from '../http/retry-after.ts'
-import { type Exchange, type Route, type RouteDoc, route } from '../http/route.ts'
+import { type Content, type Exchange, type Route, type RouteDoc, route } from '../http/route.ts'
 import { tracing } from '../runtime/tracing.ts'
 import { acceptedBody, type EnteredRow, isEntered, statusUrlOf } from './accepted.ts'
 import { rateLimitHeaders } from './admit.ts'
+import { CLOUD_EVENT, CLOUD_EVENTS, cloudEventOf, cloudEventSchema } from './cloud-events.ts'
 import { type Form, payloadOf, SUBMISSION } from './forms.ts'
 import type { Intake } from './intake.ts'
 import { Row } from './row.ts'
@@ -21,6 +22,17 @@ export interface TaskRoutesOptions {
   /** For `Prefer: wait`. */
   readonly reader: TaskReader
 }
+
+const JSON_TYPE = 'application/json'
+const EVENT_CONTENT: Content = { type: CLOUD_EVENT, schema: { name: 'CloudEvent', schema: cloudEventSchema } }
+
+/** How a task is read, by the type of the body. */
+interface Forms {
+  readonly plain: Form
+  readonly event: Form
+}
+
+const FORMS: Forms = { plain: SUBMISSION, event: cloudEventOf() }
 
 const DOC: Omit<RouteDoc, 'summary' | 'body'> = {
   tag: 'Tasks',
@@ -65,16 +77,19 @@ export function createTaskRoutes(options: TaskRoutesOptions): Route[] {
     doc: {
       ...DOC,
       summary: 'Submit a task',
-      body: { types: ['application/json'], schema: { name: 'Submission', schema: submissionSchema }, required: true },
+      body: {
+        required: true,
+        contents: [{ type: JSON_TYPE, schema: { name: 'Submission', schema: submissionSchema } }, EVENT_CONTENT],
+      },
     },
-    take: (exchange) => submitOne(options, exchange, SUBMISSION),
+    take: (exchange) => submitOne(options, exchange, FORMS),
   })
   return [submit, ...options.packRoutes.map((one) => packRoute(options, one))]
 }
 
 /** A route of a pack takes the payload as the body. */
 function packRoute(options: TaskRoutesOptions, { method, path, task, summary, description }: PackRoute): Route {
-  const form = payloadOf(task)
+  const forms: Forms = { plain: payloadOf(task), event: cloudEventOf(task) }
   return route({
     method,
     path,
@@ -84,15 +99,15 @@ function packRoute(options: TaskRoutesOptions, { method, path, task, summary, de
       ...DOC,
       summary,
       description: description ?? `The same as submitting \`${task}\` with this body as its payload.`,
-      body: { types: ['application/json'], schema: `payload.${task}`, required: true },
+      body: { required: true, contents: [{ type: JSON_TYPE, schema: `payload.${task}` }, EVENT_CONTENT] },
     },
-    take: (exchange) => submitOne(options, exchange, form),
+    take: (exchange) => submitOne(options, exchange, forms),
   })
 }
 
-function submitOne({ intake, reader }: TaskRoutesOptions, exchange: Exchange, form: Form): void {
+function submitOne({ intake, reader }: TaskRoutesOptions, exchange: Exchange, forms: Forms): void {
   const key = idempotencyKeyOf(exchange)
-  mediaTypeOf(exchange, ['application/json'])
+  const form = formOf(exchange, forms)
   const done = (row: Row): void => answer(reader, exchange, row)
   collectBody(
     exchange,
@@ -100,6 +115,13 @@ function submitOne({ intake, reader }: TaskRoutesOptions, exchange: Exchange, fo
     (sent) => intake.push([new Row({ call: exchange, form, sent, key, done })]),
     (error) => exchange.fail(error),
   )
+}
+
+function formOf(exchange: Exchange, { plain, event }: Forms): Form {
+  const type = mediaTypeOf(exchange, [JSON_TYPE, CLOUD_EVENT], {
+    [CLOUD_EVENTS]: 'a batch of events goes to POST /api/v1/tasks/batch',
+  })
+  return type === CLOUD_EVENT ? event : plain
 }
 
 function answer(reader: TaskReader, exchange: Exchange, row: Row): void {

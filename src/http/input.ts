@@ -15,17 +15,23 @@ export const BODY_LIMIT_BYTES = 256 * 1024
 
 /**
  * Reads the media type of the body.
+ * @param elsewhere what is told of types that another route reads
  * @returns the one of `allowed` that it is
  * @throws Problem unsupported-media-type for any other, or another charset than UTF-8
  */
-export function mediaTypeOf(call: Call, allowed: readonly string[]): string {
+export function mediaTypeOf(
+  call: Call,
+  allowed: readonly string[],
+  elsewhere: Readonly<Record<string, string>> = {},
+): string {
   const [type = '', ...parameters] = (call.header('content-type') ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase())
   // `utf8` is what clients write that do not know its name, and a semicolon too many says nothing.
   const isUtf8Only = parameters.every((parameter) => /^(?:charset="?utf-?8"?)?$/.test(parameter))
   if (allowed.includes(type) && isUtf8Only) return type
-  throw new Problem('unsupported-media-type', `send Content-Type: ${allowed.join(' or ')}, in UTF-8`, {
+  const hint = Object.hasOwn(elsewhere, type) ? `; ${elsewhere[type]}` : ''
+  throw new Problem('unsupported-media-type', `send Content-Type: ${allowed.join(' or ')}, in UTF-8${hint}`, {
     headers: { accept: allowed.join(', ') },
   })
 }

@@ -54,7 +54,7 @@ export const PROBLEMS = {
   'unsupported-media-type': {
     status: 415,
     title: 'The body is of a kind that is not read',
-    says: 'Send `Content-Type: application/json` (a batch may be `application/x-ndjson`), in UTF-8, not compressed.',
+    says: 'The detail names the types that are read here: JSON, lines of JSON for a batch, CloudEvents. In UTF-8, not compressed.',
   },
   'expectation-failed': { status: 417, title: 'The expectation is not known', says: 'Leave the header `Expect` out.' },
   'invalid-input': {

@@ -13,21 +13,30 @@ export type { Answer, Call, Exchange } from './call.ts'
 /** A schema under the name it has in the document; a name alone refers to one that another route brings. */
 export type NamedSchema = { readonly name: string; readonly schema: z.ZodType } | string
 
+/** A media type, and what stands in it. */
+export interface Content {
+  readonly type: string
+  readonly schema: NamedSchema
+  /** It is an array of these. */
+  readonly isList?: true
+}
+
 export interface RouteDoc {
   readonly summary: string
   readonly description?: string
   readonly tag: 'Tasks' | 'Requests' | 'Operations' | 'Health' | 'Documentation'
   /** Request headers that the route reads, with a sentence each. */
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: { readonly types: readonly string[]; readonly schema: NamedSchema; readonly required: boolean }
+  readonly body?: { readonly contents: readonly Content[]; readonly required: boolean }
   readonly answers: Readonly<Record<number, AnswerDoc>>
   readonly problems?: readonly ProblemSlug[]
 }
 
 export interface AnswerDoc {
   readonly says: string
-  readonly type?: string
+  /** As JSON; what is answered in other types stands in `contents`. */
   readonly schema?: NamedSchema
+  readonly contents?: readonly Content[]
   readonly headers?: Readonly<Record<string, string>>
 }
 

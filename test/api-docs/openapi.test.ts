@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { OpenApi } from '../../src/api-docs/openapi.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
-import { anApi } from '../http/an-api.ts'
+import { type ApiOptions, anApi } from '../http/an-api.ts'
 import { contractsOf, PACKS } from '../support/packs.ts'
 
 const tree: z.ZodType = z.strictObject({
@@ -24,8 +24,8 @@ const contracts = contractsOf([
   }),
 ])
 
-async function theDocument(of = contracts): Promise<OpenApi> {
-  const api = await anApi({ contracts: of })
+async function theDocument(of = contracts, callers: ApiOptions['callers'] | null = {}): Promise<OpenApi> {
+  const api = await anApi({ contracts: of, ...(callers ? { callers } : {}) })
   return (await (await api.get('/openapi.json')).json()) as OpenApi
 }
 
@@ -69,7 +69,12 @@ test('it has every route, with its parameters, its scopes and a problem for each
   expect(Object.keys(submit?.responses ?? {})).toEqual(
     expect.arrayContaining(['200', '202', '400', '401', '403', '413', '415', '422', '500', '503']),
   )
-  expect(submit?.security).toEqual([{ key: ['submit'] }])
+  const operation = paths['/api/v1/tasks/{id}/cancel']?.post
+  expect(Object.keys(operation?.responses ?? {})).toEqual(
+    expect.arrayContaining(['202', '400', '401', '403', '404', '409', '413', '415', '422', '429', '500', '503']),
+  )
+  // Each scope alone is enough; those of one entry would be needed together.
+  expect(operation?.security).toEqual([{ key: ['submit'] }, { key: ['operate'] }, { key: ['admin'] }])
   const list = paths['/api/v1/tasks']?.get
   expect(list?.parameters.map(({ name }) => name)).toEqual(
     expect.arrayContaining([
@@ -87,6 +92,31 @@ test('it has every route, with its parameters, its scopes and a problem for each
   )
   const ids = Object.values(paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
   expect(new Set(ids).size).toBe(ids.length)
+})
+
+test('a batch and its answer are arrays in JSON, and items line by line', async () => {
+  const batch = (await theDocument()).paths['/api/v1/tasks/batch']?.post
+  const answer = batch?.responses[202] as { content: unknown }
+
+  expect(batch?.requestBody?.content).toMatchObject({
+    'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/BatchItem' } } },
+    'application/x-ndjson': { schema: { $ref: '#/components/schemas/BatchItem' } },
+    'application/cloudevents-batch+json': {
+      schema: { type: 'array', items: { $ref: '#/components/schemas/CloudEvent' } },
+    },
+  })
+  expect(answer.content).toEqual({
+    'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/BatchAnswerItem' } } },
+    'application/x-ndjson': { schema: { $ref: '#/components/schemas/BatchAnswerItem' } },
+  })
+})
+
+test('no key is asked for where none is needed', async () => {
+  const { paths } = await theDocument(contracts, null)
+
+  expect(Object.values(paths).flatMap((path) => Object.values(path).map(({ security }) => security))).toEqual(
+    Object.values(paths).flatMap((path) => Object.values(path).map(() => [])),
+  )
 })
 
 test('every task type has its payload as a schema by name', async () => {

@@ -81,6 +81,7 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
   } = options
   const packRoutes = PACKS.routes.filter(({ task }) => contracts.has(task))
   const keyedTasks = keyedTasksOf(contracts)
+  const isOpen = options.callers === undefined && options.findCaller === undefined
   const routes = withDocs(
     [
       ...createGatewayRoutes({
@@ -105,9 +106,8 @@ export async function anApi(options: ApiOptions = {}): Promise<AnApi> {
       ...(options.extraRoutes ?? []),
     ],
     contracts,
-    '1.2.3',
+    { version: '1.2.3', isAuthOn: !isOpen },
   )
-  const isOpen = options.callers === undefined && options.findCaller === undefined
   const server = createHttpServer({
     config: { httpHost: '127.0.0.1', httpPort: 0, auth: isOpen ? 'off' : 'on' },
     log: createLog('silent', 'test'),

@@ -74,7 +74,7 @@ function buildHttp({ config, types, db, log }: Foundation, routes: readonly Rout
     config,
     log,
     findCaller: (key) => findCaller(db, key),
-    routes: withDocs(routes, types.contracts, VERSION),
+    routes: withDocs(routes, types.contracts, { version: VERSION, isAuthOn: config.auth === 'on' }),
     lingerMs: LINGER_MS,
   })
 }
